@@ -1,0 +1,130 @@
+"""Work that may wait: owed as a row, nudged over Celery, done inside its organization."""
+
+import logging
+from datetime import timedelta
+from functools import partial
+from random import uniform
+from typing import Any
+
+from celery.exceptions import OperationalError, Reject
+from celery.result import AsyncResult
+from django.db import connection, transaction
+from django.utils import timezone
+from kombu.exceptions import OperationalError as BrokerDown
+from redis import RedisError
+from tenant_schemas_celery.app import CeleryApp, get_schema_name_from_task
+from tenant_schemas_celery.task import TenantTask
+
+from tenants.context import PUBLIC, current_organization
+from tenants.models import Due, Organization
+
+log = logging.getLogger(__name__)
+MAX_ATTEMPTS = 8
+# A nudge is expected to be picked up well before this; afterwards the sweep sends another.
+GRACE = timedelta(minutes=2)
+
+
+class WrongOrganization(Exception):
+    """A task was called without an organization, or with one that does not exist."""
+
+
+class OrganizationTask(TenantTask):  # type: ignore[misc]
+    """Run in the organization named in the message, or not at all.
+
+    tenant-schemas-celery falls back to `public` when the header is missing or unknown: we refuse.
+    A platform task says `runs_in_public = True`. The row in Due goes when the task has returned.
+    """
+
+    abstract = True
+    runs_in_public = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        wanted = get_schema_name_from_task(self, kwargs)
+        if self.runs_in_public:
+            if connection.schema_name != PUBLIC:
+                raise WrongOrganization(f"{self.name} is a platform task")
+            return super().__call__(*args, **kwargs)
+        if not wanted or wanted == PUBLIC or connection.schema_name != wanted:
+            raise WrongOrganization(f"{self.name} wants {wanted!r}, is in {connection.schema_name!r}")
+        if not Organization.objects.filter(schema_name=wanted).exists():
+            raise WrongOrganization(f"{self.name} wants {wanted!r}, which does not exist")
+        try:
+            result = super().__call__(*args, **kwargs)
+        except Reject:
+            raise
+        except Exception as error:
+            _postpone(task=self.name, arguments=kwargs, error=error)
+            raise
+        _owed(self.name, kwargs).delete()
+        return result
+
+
+class App(CeleryApp):  # type: ignore[misc]
+    """Celery whose tasks know their organization."""
+
+    task_cls = "tenants.jobs:OrganizationTask"
+
+
+def defer(task: Any, **arguments: int | str) -> None:
+    """Owe a task to the current organization and nudge a worker after commit.
+
+    The row is written in the caller's transaction, so the work is lost only with its cause. Calling
+    again with the same arguments before it has run owes it once.
+    """
+    organization = current_organization()
+    Due.objects.update_or_create(
+        organization=organization,
+        task=task.name,
+        arguments=arguments,
+        defaults={"due_at": timezone.now() + GRACE, "attempts": 0, "last_error": ""},
+    )
+    transaction.on_commit(partial(nudge, task, schema_name=organization.schema_name, arguments=arguments))
+
+
+def nudge(task: Any, *, schema_name: str, arguments: dict[str, Any]) -> AsyncResult | None:
+    """Send a task to the workers; a broker that is away is only logged, the row stays owed."""
+    try:
+        return task.apply_async(kwargs=arguments, headers={"_schema_name": schema_name}, retry=False)
+    except (OperationalError, BrokerDown, RedisError, OSError):
+        log.warning("broker is away, %s waits for the sweep", task.name)
+        return None
+
+
+def sweep() -> int:
+    """Nudge what is overdue and return how many rows that were."""
+    from_now = timezone.now()
+    with transaction.atomic():
+        rows = list(
+            Due.objects.select_for_update(skip_locked=True, of=("self",))
+            .select_related("organization")
+            .filter(due_at__lte=from_now)
+            .order_by("due_at")[:200]
+        )
+        Due.objects.filter(pk__in=[row.pk for row in rows]).update(due_at=from_now + GRACE)
+    for row in rows:
+        task = _registered(row.task)
+        if task is None:
+            Due.objects.filter(pk=row.pk).update(due_at=None, last_error="unknown task")
+            continue
+        nudge(task, schema_name=row.organization.schema_name, arguments=row.arguments)
+    return len(rows)
+
+
+def _registered(name: str) -> Any:
+    from celery import current_app
+
+    return current_app.tasks.get(name)
+
+
+def _owed(task: str, arguments: dict[str, Any]) -> Any:
+    return Due.objects.filter(organization=current_organization(), task=task, arguments=arguments)
+
+
+def _postpone(*, task: str, arguments: dict[str, Any], error: Exception) -> None:
+    """Count a failure and set the next try: 30 s, 1 min, 2 min … with jitter, then none."""
+    for row in _owed(task, arguments):
+        row.attempts += 1
+        wait = timedelta(seconds=min(3600, 15 * 2**row.attempts) * uniform(0.8, 1.2))
+        row.due_at = None if row.attempts >= MAX_ATTEMPTS else timezone.now() + wait
+        row.last_error = f"{type(error).__name__}: {error}"[:300]
+        row.save(update_fields=["attempts", "due_at", "last_error"])
