@@ -6,6 +6,7 @@ from functools import partial
 from random import uniform
 from typing import Any
 
+from celery import current_app
 from celery.exceptions import OperationalError, Reject
 from celery.result import AsyncResult
 from django.db import connection, transaction
@@ -111,8 +112,6 @@ def sweep() -> int:
 
 
 def _registered(name: str) -> Any:
-    from celery import current_app
-
     return current_app.tasks.get(name)
 
 
