@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.core import context
 from django import forms
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
@@ -33,7 +34,7 @@ class SignupDetailsForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        request = getattr(self, "request", None)
+        request = context.request
         self.is_invited = bool(request and request.session.get(INVITATION_KEY))
         if self.is_invited:
             del self.fields["organization"]

@@ -32,17 +32,22 @@ def create_organization(*, name: str, owner: User, slug: str = "", is_demo: bool
         raise Invalid(_("This address cannot be used."))
     if Organization.objects.filter(slug=wanted).exists():
         raise Invalid(_("This address is taken."))
-    with transaction.atomic():
-        organization = Organization(name=name[:80], slug=wanted, schema_name=schemas.take_schema(), is_demo=is_demo)
-        try:
-            with transaction.atomic():
-                organization.save()
-        except IntegrityError as error:  # somebody took the slug since we looked
+    try:
+        return _create(name=name[:80], slug=wanted, owner=owner, is_demo=is_demo)
+    except IntegrityError as error:  # somebody took the slug since we looked
+        if slug:
             raise Invalid(_("This address is taken.")) from error
-        admit(organization=organization, user=owner)
-        with in_organization(organization):
-            organization_created.send(sender=Organization, organization=organization, owner=owner)
-        transaction.on_commit(_ask_for_spares)
+        return _create(name=name[:80], slug=suggest_slug(name), owner=owner, is_demo=is_demo)
+
+
+@transaction.atomic
+def _create(*, name: str, slug: str, owner: User, is_demo: bool) -> Organization:
+    organization = Organization(name=name, slug=slug, schema_name=schemas.take_schema(), is_demo=is_demo)
+    organization.save()
+    admit(organization=organization, user=owner)
+    with in_organization(organization):
+        organization_created.send(sender=Organization, organization=organization, owner=owner)
+    transaction.on_commit(_ask_for_spares)
     return organization
 
 

@@ -1,0 +1,6 @@
+"""News about people, heard inside the transaction that makes it."""
+
+from django.dispatch import Signal
+
+# member: Member, no longer active.
+member_deactivated = Signal()
