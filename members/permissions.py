@@ -40,7 +40,8 @@ RANK = {Role.VIEWER: 0, Role.SALES: 1, Role.MANAGER: 2, Role.ADMIN: 3}
 
 def reach(member: Member, right: str) -> Reach | None:
     """Return how far a member's right goes, or None. An unknown right raises KeyError."""
-    return RIGHTS[right].get(member.role) if member.is_active else RIGHTS[right].get("")
+    reaches = RIGHTS[right]
+    return reaches.get(member.role) if member.is_active else None
 
 
 def rights_of(member: Member) -> set[str]:

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerDown
 from redis import RedisError
-from tenant_schemas_celery.app import CeleryApp, get_schema_name_from_task
+from tenant_schemas_celery.app import get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
 from tenants.context import PUBLIC, current_organization
@@ -58,12 +58,6 @@ class OrganizationTask(TenantTask):  # type: ignore[misc]
             raise
         _owed(self.name, kwargs).delete()
         return result
-
-
-class App(CeleryApp):  # type: ignore[misc]
-    """Celery whose tasks know their organization."""
-
-    task_cls = "tenants.jobs:OrganizationTask"
 
 
 def defer(task: Any, **arguments: int | str) -> None:

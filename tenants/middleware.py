@@ -3,14 +3,12 @@
 from collections.abc import Callable
 
 import structlog
-from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import get_script_prefix, set_script_prefix
 from django.utils import timezone, translation
 
 from tenants.context import enter, leave
-from tenants.models import SLUG, Organization
-from tenants.platform import is_platform_view
+from tenants.platform import find_organization, is_platform_view
 
 Next = Callable[[HttpRequest], HttpResponse]
 
@@ -63,37 +61,3 @@ class OrganizationMiddleware:
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
         if request.in_prefix and is_platform_view(request.resolver_match):  # type: ignore[attr-defined]
             raise Http404("a page of the platform, below an organization")
-
-
-def find_organization(*, host: str, path: str) -> tuple[Organization | None, str]:
-    """Return (organization or None, path prefix that named it) for a host and a path.
-
-    Raises Http404 for an unknown slug. The host has passed ALLOWED_HOSTS; one that is not the main
-    host and belongs to nobody serves the platform's pages in development only.
-    """
-    if path.startswith("/o/"):
-        slug = path[3:].partition("/")[0]
-        prefix = f"/o/{slug}/"
-        if is_main_host(host) and SLUG.fullmatch(slug) and path.startswith(prefix):
-            organization = Organization.objects.filter(slug=slug).first()
-            if organization is not None:
-                return organization, prefix
-        raise Http404("no such organization")
-    if is_main_host(host):
-        return None, ""
-    organization = Organization.objects.filter(domains__domain=host.lower()).first()
-    if organization is None:
-        raise Http404("no such host")
-    return organization, ""
-
-
-def is_main_host(host: str) -> bool:
-    """Say whether a Host header names the main site.
-
-    In development any loopback name and port will do, since `--host` and `--port` are free there.
-    """
-    host = host.lower()
-    if host == settings.MAIN_HOST.lower():
-        return True
-    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
-    return settings.LOVED_ENV != "production" and name in {"localhost", "127.0.0.1", "[::1]", "testserver"}

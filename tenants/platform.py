@@ -1,10 +1,14 @@
-"""The platform's own pages: reversed without an organization's prefix, and absent below one."""
+"""Where things are: which organization a host and path name, and which pages are the platform's own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from django.conf import settings
+from django.http import Http404
 from django.urls import ResolverMatch, get_script_prefix, reverse, set_script_prefix
+
+from tenants.models import SLUG, Organization
 
 # Views of these names, and all of allauth's, belong to the platform.
 PLATFORM_NAMES = {
@@ -45,3 +49,37 @@ def platform_reverse(name: str, *args: Any, **kwargs: Any) -> str:
     """Reverse a page of the platform from anywhere."""
     with without_prefix():
         return reverse(name, args=args, kwargs=kwargs)
+
+
+def find_organization(*, host: str, path: str) -> tuple[Organization | None, str]:
+    """Return (organization or None, path prefix that named it) for a host and a path.
+
+    Raises Http404 for an unknown slug. The host has passed ALLOWED_HOSTS; one that is not the main
+    host and belongs to nobody serves the platform's pages in development only.
+    """
+    if path.startswith("/o/"):
+        slug = path[3:].partition("/")[0]
+        prefix = f"/o/{slug}/"
+        if is_main_host(host) and SLUG.fullmatch(slug) and path.startswith(prefix):
+            organization = Organization.objects.filter(slug=slug).first()
+            if organization is not None:
+                return organization, prefix
+        raise Http404("no such organization")
+    if is_main_host(host):
+        return None, ""
+    organization = Organization.objects.filter(domains__domain=host.lower()).first()
+    if organization is None:
+        raise Http404("no such host")
+    return organization, ""
+
+
+def is_main_host(host: str) -> bool:
+    """Say whether a Host header names the main site.
+
+    In development any loopback name and port will do, since `--host` and `--port` are free there.
+    """
+    host = host.lower()
+    if host == settings.MAIN_HOST.lower():
+        return True
+    name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+    return settings.LOVED_ENV != "production" and name in {"localhost", "127.0.0.1", "[::1]", "testserver"}

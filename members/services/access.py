@@ -11,8 +11,8 @@ from django.utils.crypto import constant_time_compare
 
 from members.models import Member
 from tenants.context import in_organization
-from tenants.middleware import find_organization
 from tenants.models import Organization, User
+from tenants.platform import find_organization
 
 SessionStore = import_module(settings.SESSION_ENGINE).SessionStore
 

@@ -1,0 +1,15 @@
+"""HTTP and sockets in one process."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+os.environ.setdefault("DB_POOL", "10")
+
+from django.core.asgi import get_asgi_application
+
+http = get_asgi_application()
+
+from config.sockets import sockets  # noqa: E402  (consumers need loaded apps)
+from channels.routing import ProtocolTypeRouter  # noqa: E402
+
+application = ProtocolTypeRouter({"http": http, "websocket": sockets})

@@ -1,0 +1,55 @@
+"""The order of cards: who may change a column now, and which key puts a card where."""
+
+from crm.models import Lead, Stage
+from crm.positions import REBALANCE_LENGTH, key_between, keys_between
+
+
+def lock_columns(*stage_ids: int) -> dict[int, Stage]:
+    """Lock columns until the transaction ends, in a fixed order, and return their stages by id.
+
+    The lock is NO KEY: it keeps other movers away, but not the foreign key check of an insert.
+    """
+    stages = Stage.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=set(stage_ids)).order_by("pk")
+    return {stage.pk: stage for stage in stages}
+
+
+def key_at_top(stage: Stage) -> str:
+    """Return a key above the first card. The column must be locked."""
+    first = _in_order(stage).values_list("position", flat=True).first()
+    return key_between(None, first)
+
+
+def key_after(stage: Stage, *, after_id: int | None, moving_id: int) -> str:
+    """Return a key right below a card, as the column is now; at the top if that card has gone.
+
+    The column must be locked. The moving card itself does not count as a neighbour.
+    """
+    others = _in_order(stage).exclude(pk=moving_id)
+    above = others.filter(pk=after_id).values_list("position", flat=True).first() if after_id else None
+    below = others.filter(position__gt=above) if above else others
+    return key_between(above, below.values_list("position", flat=True).first())
+
+
+def keys_at_end(stage: Stage, count: int) -> list[str]:
+    """Return keys below the last card. The column must be locked."""
+    last = _in_order(stage).values_list("position", flat=True).last()
+    return keys_between(last, None, count)
+
+
+def rebalance(stage: Stage) -> int:
+    """Write a column's keys anew, short and even, and return how many. The column must be locked."""
+    leads = list(_in_order(stage).only("pk", "position"))
+    for lead, key in zip(leads, keys_between(None, None, len(leads)), strict=True):
+        lead.position = key
+    # One statement: the unique constraint is checked at its end, so keys may pass one another.
+    Lead.objects.bulk_update(leads, ["position"])
+    return len(leads)
+
+
+def is_worn(key: str) -> bool:
+    """Say whether a key has become so long that its column should be rebalanced."""
+    return len(key) > REBALANCE_LENGTH
+
+
+def _in_order(stage: Stage):  # type: ignore[no-untyped-def]
+    return Lead.objects.filter(stage=stage).order_by("position")

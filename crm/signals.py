@@ -1,0 +1,14 @@
+"""News of leads, heard inside the transaction that makes it."""
+
+from django.dispatch import Signal
+
+# lead: Lead, actor: Member | None.
+lead_created = Signal()
+# lead: Lead, actor: Member, from_stage: Stage, to_stage: Stage. Also sent for a move within a stage.
+lead_moved = Signal()
+# lead: Lead, actor: Member, fields: set[str].
+lead_changed = Signal()
+# lead: Lead, actor: Member. The outcome is open, won or lost.
+lead_closed = Signal()
+# lead: Lead, actor: Member. `archived_at` says which way.
+lead_archived = Signal()
