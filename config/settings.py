@@ -49,7 +49,7 @@ SHARED_APPS = [
     "core",
 ]
 TENANT_APPS = ["members", "crm"]
-INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS, "config"]
+INSTALLED_APPS = [*SHARED_APPS, *TENANT_APPS]
 TENANT_MODEL = "tenants.Organization"
 TENANT_DOMAIN_MODEL = "tenants.Domain"
 TENANT_LIMIT_SET_CALLS = True  # sound since django-tenants 4.0.0: a savepoint rollback forgets the path
@@ -190,19 +190,21 @@ SESSION_COOKIE_AGE = 60 * 60 * 24 * 14
 EMAIL_SUBJECT_PREFIX = ""
 ACCOUNT_EMAIL_SUBJECT_PREFIX = ""
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", "Loved CRM <no-reply@localhost>")
-email = env.dj_email_url("EMAIL_URL", "")
+EMAIL_URL = env.str("EMAIL_URL", "")  # smtp://user:password@host:587 (STARTTLS) or smtps://…:465
 if LOVED_ENV == "test":
     EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
-elif env.str("EMAIL_URL", ""):
-    EMAIL_BACKEND = email["EMAIL_BACKEND"]
-    EMAIL_HOST, EMAIL_PORT = email["EMAIL_HOST"], email["EMAIL_PORT"]
-    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = email["EMAIL_HOST_USER"], email["EMAIL_HOST_PASSWORD"]
-    EMAIL_USE_TLS, EMAIL_USE_SSL = email.get("EMAIL_USE_TLS", False), email.get("EMAIL_USE_SSL", False)
+elif EMAIL_URL:
+    smtp = urlsplit(EMAIL_URL)
+    EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    EMAIL_HOST, EMAIL_PORT = smtp.hostname, smtp.port or (465 if smtp.scheme == "smtps" else 587)
+    EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = unquote(smtp.username or ""), unquote(smtp.password or "")
+    EMAIL_USE_SSL = smtp.scheme == "smtps"
+    EMAIL_USE_TLS = smtp.scheme == "smtp" and EMAIL_PORT != 25
     EMAIL_TIMEOUT = 20
 else:  # a page of the site shows what would have been sent
     EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
     EMAIL_FILE_PATH = STATE_DIR / "outbox"
-HAS_OUTBOX = LOVED_ENV != "production" and not env.str("EMAIL_URL", "")
+HAS_OUTBOX = LOVED_ENV == "development" and not EMAIL_URL
 
 LANGUAGE_CODE = "pt-br"
 LANGUAGES = [("pt-br", _("Brazilian Portuguese")), ("en", _("English"))]

@@ -11,7 +11,7 @@ from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Lower
 from django.urls import get_script_prefix, reverse, set_script_prefix
-from django.utils import timezone
+from django.utils.timezone import now
 from django.utils.translation import gettext_lazy as _
 from django_tenants.models import DomainMixin, TenantMixin
 
@@ -66,7 +66,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     theme = models.CharField(_("theme"), max_length=8, choices=Theme, default=Theme.SYSTEM)
     is_active = models.BooleanField(default=True)
     is_staff = models.BooleanField(default=False)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=now)
     terms_accepted_at = models.DateTimeField(null=True)
     privacy_accepted_at = models.DateTimeField(null=True)
     terms_version = models.CharField(max_length=10, blank=True)
@@ -102,7 +102,7 @@ class Organization(TenantMixin):  # type: ignore[misc]
     timezone = models.CharField(_("time zone"), max_length=40, choices=TIMEZONES, default="America/Sao_Paulo")
     currency = models.CharField(_("currency"), max_length=3, choices=CURRENCIES, default="BRL")
     is_demo = models.BooleanField(default=False)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=now)
 
     class Meta:
         constraints = [
@@ -141,7 +141,7 @@ class SpareSchema(models.Model):
     """A schema that is cloned and waits for its organization, so that sign-up does not."""
 
     schema_name = models.CharField(max_length=63, unique=True, default=new_schema_name)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=now)
 
 
 class Membership(models.Model):
@@ -150,7 +150,7 @@ class Membership(models.Model):
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="memberships")
     is_active = models.BooleanField(default=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=now)
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "organization"], name="membership_once")]
@@ -165,10 +165,10 @@ class Due(models.Model):
     organization = models.ForeignKey(Organization, on_delete=models.CASCADE, related_name="dues")
     task = models.CharField(max_length=100)
     arguments = models.JSONField(default=dict)
-    due_at = models.DateTimeField(null=True, default=timezone.now)
+    due_at = models.DateTimeField(null=True, default=now)
     attempts = models.PositiveSmallIntegerField(default=0)
     last_error = models.CharField(max_length=300, blank=True)
-    created_at = models.DateTimeField(default=timezone.now)
+    created_at = models.DateTimeField(default=now)
 
     class Meta:
         constraints = [

@@ -15,7 +15,7 @@ PLATFORM_NAMES = {
     "home",
     "organization_list",
     "organization_new",
-    "invitation",
+    "members:invitation",
     "profile",
     "outbox",
     "outbox_message",

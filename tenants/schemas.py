@@ -111,7 +111,7 @@ def behind(schemas: list[str]) -> list[str]:
     """Name the schemas that lack a migration which is on disk, by one query over all of them."""
     if not schemas:
         return []
-    wanted = set(MigrationLoader(None, ignore_no_initial=True).disk_migrations)
+    wanted = set(MigrationLoader(None).disk_migrations)
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT nspname FROM pg_namespace n JOIN pg_class c ON c.relnamespace = n.oid "

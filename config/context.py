@@ -1,0 +1,26 @@
+"""What every page's shell shows."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+
+from members.permissions import rights_of
+from tenants.services import organizations_of
+
+
+def shell(request: HttpRequest) -> dict[str, Any]:
+    """Give templates the nonce, the theme, and inside an organization the member's rights."""
+    user = getattr(request, "user", None)
+    member = getattr(request, "member", None)
+    known = user is not None and user.is_authenticated
+    return {
+        "csp_nonce": getattr(request, "csp_nonce", ""),
+        "theme": user.theme if known else "system",
+        "organization": getattr(request, "organization", None),
+        "member": member,
+        "rights": rights_of(member) if member else set(),
+        # Called by the switcher only, so that a fragment does not pay for it.
+        "organizations": (lambda: organizations_of(user)) if known else list,
+        "has_outbox": settings.HAS_OUTBOX,
+    }

@@ -1,0 +1,18 @@
+"""Every address of the product.
+
+Pages of an organization stand below `/o/<slug>/` or on its own host; the middleware has cut the
+prefix by the time this list is read. `tenants.platform` names those of the platform.
+"""
+
+from django.urls import include, path
+
+from config.views import health_live, health_ready
+
+urlpatterns = [
+    path("health/live", health_live, name="health_live"),
+    path("health/ready", health_ready, name="health_ready"),
+    path("accounts/", include("allauth.account.urls")),
+    path("", include("tenants.urls")),
+    path("", include("members.urls")),
+    path("", include("crm.urls")),
+]
