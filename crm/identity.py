@@ -86,11 +86,7 @@ def display_phone(e164: str) -> str:
         number = phonenumbers.parse(e164)
     except NumberParseException:
         return e164
-    style = (
-        PhoneNumberFormat.NATIONAL
-        if number.country_code == BRAZIL
-        else PhoneNumberFormat.INTERNATIONAL
-    )
+    style = PhoneNumberFormat.NATIONAL if number.country_code == BRAZIL else PhoneNumberFormat.INTERNATIONAL
     return phonenumbers.format_number(number, style)
 
 
@@ -105,11 +101,7 @@ def fold(text: str) -> str:
     """Return the text without case, accents and doubled spaces, to compare names."""
     decomposed = unicodedata.normalize("NFKD", _INVISIBLE.sub("", text)).casefold()
     # Casefolding can produce composed characters again.
-    letters = (
-        letter
-        for letter in unicodedata.normalize("NFKD", decomposed)
-        if not unicodedata.combining(letter)
-    )
+    letters = (letter for letter in unicodedata.normalize("NFKD", decomposed) if not unicodedata.combining(letter))
     return " ".join("".join(letters).split())
 
 
@@ -130,9 +122,7 @@ def _clean_phone(text: str) -> tuple[str, str]:
 
 
 def _ascii_digits(text: str) -> str:
-    return "".join(
-        str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in text
-    )
+    return "".join(str(unicodedata.decimal(letter)) if letter.isdecimal() else letter for letter in text)
 
 
 def _parse(text: str, region: str, extension: str) -> Phone | None:

@@ -27,7 +27,7 @@ LONGEST: dict[str, int] = {
     "email": 254,
     "phone": 40,
     "company": 160,
-    "currency": 3,
+    "currency": 20,
     "source": 80,
     "owner_email": 254,
     "stage": 60,
@@ -119,9 +119,7 @@ def _refuse_long(text: str, target: str) -> None:
 class _Reader:
     """Fill one draft, cell by cell."""
 
-    def __init__(
-        self, line: int, today: date, zone: tzinfo, order: DateOrder, decimal: DecimalMark
-    ) -> None:
+    def __init__(self, line: int, today: date, zone: tzinfo, order: DateOrder, decimal: DecimalMark) -> None:
         self.draft = Draft(line)
         self.today, self.zone, self.order, self.decimal = today, zone, order, decimal
         self.refused_phone: tuple[str, str] | None = None
@@ -202,14 +200,10 @@ class _Reader:
         self.draft.tags = tuple(tags)
 
     def take_created(self, _column: str, text: str) -> None:
-        self.draft.created_at = parse_created(
-            text, order=self.order, zone=self.zone, today=self.today
-        )
+        self.draft.created_at = parse_created(text, order=self.order, zone=self.zone, today=self.today)
 
     def take_due(self, _column: str, text: str) -> None:
-        self.draft.expected_close = parse_due(
-            text, order=self.order, zone=self.zone, today=self.today
-        )
+        self.draft.expected_close = parse_due(text, order=self.order, zone=self.zone, today=self.today)
 
     def take_note(self, _column: str, text: str) -> None:
         self.draft.note = f"{self.draft.note}\n\n{text}".strip()
@@ -217,9 +211,7 @@ class _Reader:
     def finish(self) -> Draft | RowError:
         self.draft.title = make_title(self.draft)[: LONGEST["title"]]
         if not self.draft.title:
-            return RowError(
-                self.draft.line, "", _("Nothing in this row could become the title of a lead.")
-            )
+            return RowError(self.draft.line, "", _("Nothing in this row could become the title of a lead."))
         return self.draft
 
 

@@ -52,7 +52,7 @@ _NAMES: dict[str, list[str]] = {
     ],
     "email": ["email", "e mail", "mail", "correio eletronico", "email address"],
     "phone": [
-        "celular", "whatsapp", "mobile", "telefone", "phone", "phone number", "fone", "tel",
+        "celular", "whatsapp", "whats app", "mobile", "telefone", "phone", "phone number", "fone", "tel",
         "mobile phone", "cell", "cell phone", "zap",
     ],
     "company": [
@@ -101,15 +101,13 @@ _GIVEN_NAMES = ["primeiro nome", "first name", "given name", "person first name"
 _FAMILY_NAMES = ["sobrenome", "last name", "surname", "family name", "person last name"]
 # A column about one of these is not about the lead itself.
 _OTHER_THINGS = {
-    "ultima", "ultimo", "last", "updated", "atualizado", "atualizada", "atualizacao", "alteracao",
-    "modificado", "modified", "perda", "lost", "ganho", "won", "aniversario", "nascimento",
-    "birth", "birthday", "status", "cargo", "job", "url", "pagina", "page", "landing", "seller",
-    "sdr", "campanha", "campaign", "endereco", "address", "por", "by", "form", "user", "conta",
-    "score", "scoring", "eventos", "publica", "comunicacao", "total",
+    "activity", "address", "alteracao", "aniversario", "atividade", "atualizacao", "atualizada", "atualizado",
+    "birth", "birthday", "by", "campaign", "campanha", "cargo", "comunicacao", "conta", "due", "endereco", "eventos",
+    "form", "ganho", "job", "landing", "last", "lost", "modificado", "modified", "nascimento", "page", "pagina",
+    "perda", "por", "publica", "score", "scoring", "sdr", "seller", "status", "total", "ultima", "ultimo", "updated",
+    "url", "user", "won",
 }  # fmt: skip
-_HEX_ID = re.compile(
-    r"^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.IGNORECASE
-)
+_HEX_ID = re.compile(r"^(?:[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$", re.IGNORECASE)
 
 
 def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> dict[str, str]:
@@ -138,6 +136,8 @@ def _candidates(header: Sequence[str]) -> list[tuple[int, int, str, str]]:
     found = []
     for index, name in enumerate(header):
         words = _words(name)
+        if words in _GIVEN_NAMES + _FAMILY_NAMES:
+            continue
         for target, phrases in _NAMES.items():
             if words in phrases:
                 found.append((phrases.index(words), index, name, target))
@@ -160,11 +160,13 @@ def _words(name: str) -> str:
 
 
 def _guess_name_parts(mapping: dict[str, str]) -> None:
-    if "name" in mapping.values():
-        return
-    for name in mapping:
-        if _words(name) in _GIVEN_NAMES + _FAMILY_NAMES:
-            mapping[name] = "name"
+    """Join first and last name, unless a column holds both."""
+    given = [name for name in mapping if _words(name) in _GIVEN_NAMES]
+    family = [name for name in mapping if _words(name) in _FAMILY_NAMES]
+    if "name" not in mapping.values():
+        mapping.update(dict.fromkeys(given + family, "name"))
+    elif not given:
+        mapping.update(dict.fromkeys(family, "name"))
 
 
 def _guess_from_cells(cells: list[str], taken: set[str]) -> str:

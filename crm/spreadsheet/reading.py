@@ -64,9 +64,7 @@ class Note:
             "no_header": _("The first row looks like data, but it is read as the column names."),
             "undecodable": _("%(count)s characters could not be read and are shown as “�”."),
             "short_rows": _("%(count)s rows end early, the first in line %(line)s."),
-            "long_rows": _(
-                "%(count)s rows have more cells than the header, the first in line %(line)s."
-            ),
+            "long_rows": _("%(count)s rows have more cells than the header, the first in line %(line)s."),
         }[self.code] % self.values
 
 
@@ -107,9 +105,7 @@ def inspect(path: Path, *, limits: Limits | None = None) -> Sheet:
     limits = limits or Limits()
     size = path.stat().st_size
     if size > limits.max_bytes:
-        raise SpreadsheetError(
-            _("The file is larger than %(limit)s MB.") % {"limit": limits.max_bytes // 2**20}
-        )
+        raise SpreadsheetError(_("The file is larger than %(limit)s MB.") % {"limit": limits.max_bytes // 2**20})
     with path.open("rb") as file:
         head = file.read(PROBE_BYTES)
         file.seek(max(0, size - PROBE_BYTES))
@@ -198,9 +194,7 @@ def _declared_delimiter(line: str) -> str:
 
 def _read_all(path: Path, encoding: str, delimiter: str, limits: Limits, unreadable: int) -> Sheet:
     records = _records(path, encoding, delimiter)
-    header, notes = _name_columns(
-        next((cells for _line, cells in records if not _is_blank(cells)), [])
-    )
+    header, notes = _name_columns(next((cells for _line, cells in records if not _is_blank(cells)), []))
     width = len(header)
     if not width:
         raise SpreadsheetError(_("The file is empty."))
@@ -219,8 +213,7 @@ def _read_all(path: Path, encoding: str, delimiter: str, limits: Limits, unreada
         count += 1
         if count > limits.max_rows:
             raise SpreadsheetError(
-                _("The file has more than %(limit)s rows. Split it and import the parts.")
-                % {"limit": limits.max_rows}
+                _("The file has more than %(limit)s rows. Split it and import the parts.") % {"limit": limits.max_rows}
             )
         if len(cells) < width:
             short.append(line)
@@ -319,8 +312,7 @@ def _refuse_open_quote(pending: list[str], delimiter: str, number: int) -> None:
     except csv.Error as error:
         if "unexpected end" in str(error):
             raise SpreadsheetError(
-                _("A quotation mark that opens in line %(line)s is never closed.")
-                % {"line": number}
+                _("A quotation mark that opens in line %(line)s is never closed.") % {"line": number}
             ) from error
 
 

@@ -4,9 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 from core.errors import Sentence
 
-_SAVE_AS_CSV = _(
-    "This is an Excel workbook. In Excel, save it as “CSV UTF-8” and choose that file."
-)
+_SAVE_AS_CSV = _("This is an Excel workbook. In Excel, save it as “CSV UTF-8” and choose that file.")
 _OFFICE: list[tuple[bytes, Sentence]] = [
     (b"xl/", _SAVE_AS_CSV),
     (

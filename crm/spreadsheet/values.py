@@ -24,8 +24,8 @@ SYMBOLS = {"R$": "BRL", "US$": "USD", "U$": "USD", "€": "EUR", "£": "GBP", "$
 _HIDDEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _MONEY = re.compile(
-    r"^(?P<before>R\$|US?\$|[€£$]|[A-Z]{3})?\s*(?P<digits>[\d.,]+)\s*"
-    r"(?P<after>R\$|US?\$|[€£$]|[A-Z]{3})?$",
+    r"^(?P<before>R\$|US?\$|[€£$]|BRL|USD|EUR|GBP)?\s*(?P<digits>[\d.,]+)\s*"
+    r"(?P<after>R\$|US?\$|[€£$]|BRL|USD|EUR|GBP)?$",
     re.IGNORECASE | re.ASCII,
 )
 _NEGATIVE = re.compile(r"^(?:[A-Z$€£]{0,3}\s*[-\u2212]|\(.*\)$|.*\d\s*[-\u2212]$)", re.IGNORECASE)
@@ -56,8 +56,20 @@ _SERIAL = re.compile(r"^(?P<days>[2-7]\d{4})(?:[.,](?P<part>\d{1,15}))?$", re.AS
 _MONTHS = {
     name: number
     for number, names in enumerate(
-        ["jan", "feb fev", "mar", "apr abr", "may mai", "jun", "jul", "aug ago", "sep set"]
-        + ["oct out", "nov", "dec dez"],
+        [
+            "jan",
+            "feb fev",
+            "mar",
+            "apr abr",
+            "may mai",
+            "jun",
+            "jul",
+            "aug ago",
+            "sep set",
+            "oct out",
+            "nov",
+            "dec dez",
+        ],
         1,
     )
     for name in names.split()
@@ -100,6 +112,8 @@ def parse_money(text: str, *, decimal: DecimalMark) -> tuple[Decimal, str]:
     found = _MONEY.match(text)
     if found is None or not found["digits"].strip(".,"):
         raise Refused(_("This is not an amount."))
+    if len(found["digits"]) > 40:
+        raise Refused(_("The value is too large."))
     number = _plain_number(found["digits"], decimal)
     amount = Decimal(number).quantize(Decimal("0.01"), rounding=ROUND_HALF_UP)
     if amount > LARGEST_VALUE:
@@ -113,9 +127,9 @@ def parse_moment(text: str, *, order: DateOrder, zone: tzinfo) -> datetime:
     if found := _SERIAL.match(text):
         part = Decimal(f"0.{found['part'] or 0}")
         seconds = int((part * 86400).to_integral_value(ROUND_HALF_UP))
-        moment = datetime.combine(
-            _EXCEL_DAY_ZERO + timedelta(days=int(found["days"])), time(), zone
-        ) + timedelta(seconds=seconds)
+        moment = datetime.combine(_EXCEL_DAY_ZERO + timedelta(days=int(found["days"])), time(), zone) + timedelta(
+            seconds=seconds
+        )
         return moment.astimezone(UTC)
     for pattern in (_YEAR_FIRST, _YEAR_LAST, _DAY_NAMED, _MONTH_NAMED):
         if found := pattern.match(text):
@@ -146,9 +160,7 @@ def parse_due(text: str, *, order: DateOrder, zone: tzinfo, today: date) -> date
 
 def detect_formats(rows: Iterable[Row], mapping: Mapping[str, str]) -> Formats:
     """Find out how the mapped dates and amounts of a file are written, from some of its rows."""
-    dates = [
-        column for column, target in mapping.items() if target in {"created_at", "expected_close"}
-    ]
+    dates = [column for column, target in mapping.items() if target in {"created_at", "expected_close"}]
     amounts = [column for column, target in mapping.items() if target == "value"]
     day_first = month_first = 0
     comma = point = 0.0
@@ -183,9 +195,7 @@ def _plain_number(digits: str, decimal: DecimalMark) -> str:
     whole, fraction = (head, tail) if is_decimal else (digits, "")
     groups = re.split(r"[.,]", whole)
     separators = {letter for letter in whole if letter in ".,"}
-    is_grouped = len(groups) == 1 or (
-        1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
-    )
+    is_grouped = len(groups) == 1 or (1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:]))
     if not is_grouped or len(separators) > 1 or (is_decimal and last in separators):
         raise Refused(_("This is not an amount."))
     return f"{''.join(groups) or '0'}.{fraction or '0'}"

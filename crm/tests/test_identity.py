@@ -51,7 +51,8 @@ def test_every_spelling_of_one_mobile_is_one_number(text: str) -> None:
 @pytest.mark.parametrize("ddd", sorted(DDDS))
 def test_mobile_with_and_without_the_ninth_digit_have_one_key(ddd: str, first: str) -> None:
     old, new = parse_phone(f"({ddd}) {first}123-4567"), parse_phone(f"({ddd}) 9{first}123-4567")
-    assert old is not None and new is not None
+    assert old is not None
+    assert new is not None
     assert old.match_key == new.match_key == f"+55{ddd}9{first}1234567"
     assert old.e164 == f"+55{ddd}{first}1234567", "the number itself is kept as it was given"
 
@@ -187,7 +188,8 @@ def test_any_text_is_read_without_an_error_and_reading_twice_changes_nothing(tex
     assert (again.e164, again.match_key, again.kind) == (phone.e164, phone.match_key, phone.kind)
     assert phone.match_key is not None
     by_key = parse_phone(phone.match_key)
-    assert by_key is not None and by_key.match_key == phone.match_key
+    assert by_key is not None
+    assert by_key.match_key == phone.match_key
     assert display_phone(phone.e164)
 
 
