@@ -128,7 +128,7 @@ def invitation(request: HttpRequest, slug: str, token: str) -> HttpResponse:
             if request.method == "POST" and request.user.is_authenticated:
                 service.accept_invitation(token=token, user=request.user)
                 request.session.pop(INVITATION_KEY, None)
-                return HttpResponseRedirect(organization.url("crm:day"))
+                return HttpResponseRedirect(organization.link("crm:day"))
         except Missing as error:
             return render(request, "members/invitation_gone.html", {"message": error.message}, status=404)
         context = {"inviting": organization, "invitation": found, "role": found.get_role_display()}

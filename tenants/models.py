@@ -122,15 +122,19 @@ class Organization(TenantMixin):  # type: ignore[misc]
 
     def url(self, name: str, *args: Any, **kwargs: Any) -> str:
         """Return the absolute address of a page of this organization: for e-mails, tasks and sockets."""
-        domain = self.domains.filter(is_primary=True).first() if self.pk else None
-        host = domain.domain if domain else settings.MAIN_HOST
+        link = self.link(name, *args, **kwargs)
+        return link if link.startswith("http") else f"{settings.PUBLIC_SCHEME}://{settings.MAIN_HOST}{link}"
+
+    def link(self, name: str, *args: Any, **kwargs: Any) -> str:
+        """Return where a page is for a browser on the main host: a path, absolute on a host of its own."""
+        domain = self.domains.filter(is_primary=True).first()
         before = get_script_prefix()
         set_script_prefix("/" if domain else self.prefix)
         try:
             path = reverse(name, args=args, kwargs=kwargs)
         finally:
             set_script_prefix(before)
-        return f"{settings.PUBLIC_SCHEME}://{host}{path}"
+        return f"{settings.PUBLIC_SCHEME}://{domain.domain}{path}" if domain else path
 
 
 class Domain(DomainMixin):  # type: ignore[misc]

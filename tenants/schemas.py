@@ -71,6 +71,7 @@ def drop_schema(name: str) -> None:
         raise ValueError(f"{name} is not an organization's schema")
     connection.set_schema_to_public()
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with pending checks cannot be dropped
         cursor.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
 
 

@@ -6,11 +6,14 @@ from django.contrib.auth.decorators import login_required
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils import translation
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from core.errors import Invalid
 from tenants import outbox as mail
 from tenants.forms import INVITATION_KEY, OrganizationForm, ProfileForm
+from tenants.platform import platform_reverse
 from tenants.services import change_user, organizations_of
 
 
@@ -25,7 +28,7 @@ def home(request: HttpRequest) -> HttpResponse:
         return HttpResponseRedirect(path)
     organizations = organizations_of(request.user)
     if len(organizations) == 1:
-        return HttpResponseRedirect(organizations[0].url("crm:day"))
+        return HttpResponseRedirect(organizations[0].link("crm:day"))
     return redirect("organization_list")
 
 
@@ -44,7 +47,7 @@ def organization_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         organization = form.create(request.user)  # type: ignore[arg-type]
         if organization:
-            return HttpResponseRedirect(organization.url("crm:day"))
+            return HttpResponseRedirect(organization.link("crm:day"))
     return render(request, "tenants/organization_new.html", {"form": form}, status=422 if form.errors else 200)
 
 
@@ -59,6 +62,22 @@ def profile(request: HttpRequest) -> HttpResponse:
             messages.success(request, _("Saved."))
         return redirect("profile")
     return render(request, "tenants/profile.html", {"form": form}, status=422 if form.errors else 200)
+
+
+@require_POST
+def set_language(request: HttpRequest) -> HttpResponse:
+    """Speak another language: remembered with the login, or in a cookie for somebody without one."""
+    language = request.POST.get("language", "")
+    if language not in dict(settings.LANGUAGES):
+        raise Invalid(_("This language is not spoken here."))
+    back = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
+        back = platform_reverse("home")
+    response = HttpResponseRedirect(back)
+    if request.user.is_authenticated:
+        change_user(user=request.user, language=language)
+    response.set_cookie(settings.LANGUAGE_COOKIE_NAME, language, max_age=60 * 60 * 24 * 365, samesite="Lax", httponly=True)
+    return response
 
 
 @require_safe

@@ -19,4 +19,4 @@ def platform_url(name: str, *args: Any, **kwargs: Any) -> str:
 @register.simple_tag
 def organization_url(organization: Organization, name: str, *args: Any, **kwargs: Any) -> str:
     """Link to a page of an organization from anywhere."""
-    return organization.url(name, *args, **kwargs)
+    return organization.link(name, *args, **kwargs)
