@@ -268,3 +268,22 @@ def committed(django_db_setup, django_db_blocker):
     finally:
         connection.close()
         django_db_blocker.restore()
+
+
+CLOSING_LINES = pytest.StashKey[list[str]]()
+
+
+def pytest_configure(config):
+    config.stash[CLOSING_LINES] = []
+
+
+@pytest.fixture
+def closing_line(pytestconfig):
+    """Take a sentence that is printed when all tests have run: what the walk or the race found."""
+    return pytestconfig.stash[CLOSING_LINES].append
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config):
+    for line in config.stash.get(CLOSING_LINES, []):
+        print(line)
