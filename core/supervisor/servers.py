@@ -76,10 +76,7 @@ def read_holder(place: Place) -> Holder | None:
 
 
 def start_servers(family: Family, *, place: Place, fast: bool, given: Mapping[str, str]) -> Services:
-    """Start what the given addresses do not name, and check that those answer."""
-    for variable in ("DATABASE_URL", "REDIS_URL"):
-        if variable in given:
-            check_answers(variable, url=given[variable])
+    """Start what the given addresses, which the caller has checked, do not name."""
     if "DATABASE_URL" not in given:
         postgres.start(family, place=place, fast=fast)
     if "REDIS_URL" not in given:
@@ -103,6 +100,8 @@ def services(
     REDIS_URL of real servers, which are checked and used instead.
     """
     place, given = place_at(state), given or {}
+    for variable, url in given.items():
+        check_answers(variable, url=url)
     place.prepare()
     hold = Hold(place, doing=doing)
     while not hold.take():

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.supervisor import postgres, valkey
-from core.supervisor.environment import for_django, logs_of, own_environment
+from core.supervisor.environment import check_answers, for_django, logs_of, own_environment
 from core.supervisor.places import Place
 from core.supervisor.processes import Family, stop_leftovers
 from core.supervisor.servers import Hold, read_holder, start_servers
@@ -82,6 +82,8 @@ class House:
         say("Loved CRM is starting.")
         began = time.monotonic()
         given = {name: value for name, value in self.env.items() if name in ("DATABASE_URL", "REDIS_URL")}
+        for variable, url in given.items():
+            check_answers(variable, url=url)
         found = start_servers(self.family, place=self.place, fast=False, given=given)
         self.recipes |= self.server_recipes(given)
         self.interrupts.obey()
@@ -130,7 +132,7 @@ class House:
 
     def start_worker(self) -> object:
         command = [sys.executable, "-m", "celery", "-A", "config.celery", "worker", "--loglevel", "INFO"]
-        command += ["--concurrency", "1", "--without-gossip", "--without-mingle", "--without-heartbeat"]
+        command += ["--concurrency", "2", "--without-gossip", "--without-mingle", "--without-heartbeat"]
         stop = (signal.SIGTERM, signal.SIGQUIT)  # let the task end, then put it back
         return self.family.start("worker", command, env=self.env, log=self.log("worker"), signals=stop)
 
@@ -211,9 +213,13 @@ class House:
                 say(f"{log.stem:8} | {line.decode(errors='replace').rstrip()}")
 
     def close(self) -> None:
-        say("Stopping.")
+        """Stop everything in order."""
+        began = bool(self.family.children)
+        if began:
+            say("Stopping.")
         self.family.stop_all()
-        say("Stopped.")
+        if began:
+            say("Stopped.")
 
     def log(self, name: str) -> Path:
         return self.place.logs / f"{name}.log"
