@@ -11,7 +11,7 @@ from tenants.services import organizations_of
 
 def shell(request: HttpRequest) -> dict[str, Any]:
     """Give templates the nonce, the theme, and inside an organization the member's rights."""
-    user = getattr(request, "user", None)
+    user: Any = getattr(request, "user", None)
     member = getattr(request, "member", None)
     known = user is not None and user.is_authenticated
     return {

@@ -21,7 +21,7 @@ if LOVED_ENV not in {"development", "production", "test"}:
 PRODUCTION = LOVED_ENV == "production"
 DEBUG = False  # error pages are the product's own everywhere; a traceback goes to the log
 SECRET_KEY = env.str("SECRET_KEY")
-FIELD_KEYS = env.list("FIELD_KEYS")  # Fernet keys for secrets in rows, newest first
+FIELD_KEYS: list[str] = env.list("FIELD_KEYS")  # Fernet keys for secrets in rows, newest first
 STATE_DIR = Path(env.str("STATE_DIR", str(BASE_DIR / "var")))
 
 # Where the site is. MAIN_HOST is the host (and port) on which /o/<slug>/ lives.

@@ -3,12 +3,18 @@
 from celery import shared_task
 from django.db import transaction
 
-from crm.services import columns
+from crm.services import columns, import_run
 
 
-@shared_task
+@shared_task  # type: ignore[untyped-decorator]
 def rebalance_column(stage_id: int) -> int:
     """Write the keys of a worn column anew."""
     with transaction.atomic():
         stages = columns.lock_columns(stage_id)
         return columns.rebalance(stages[stage_id]) if stage_id in stages else 0
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def run_import(import_id: int) -> None:
+    """Bring an import to its end."""
+    import_run.run_import(import_id)

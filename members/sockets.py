@@ -92,7 +92,7 @@ class SubjectConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         await self.close(code=RECONNECT)
 
     async def _tell_position(self, kind: str) -> None:
-        epoch, number = await asyncio.to_thread(position, self.topic)
+        epoch, number = await asyncio.to_thread(position, str(self.topic))
         await self.send(json.dumps({"type": kind, "epoch": epoch, "number": number}))
 
     async def _checked_subject(self) -> str | None:
@@ -100,7 +100,8 @@ class SubjectConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         slug = self.scope["url_route"]["kwargs"].get("slug", "")
         host = headers.get(b"host", b"").decode("latin-1")
         cookies = headers.get(b"cookie", b"").decode("latin-1")
-        return await database_sync_to_async(self._find_subject)(host, slug, cookies)
+        subject: str | None = await database_sync_to_async(self._find_subject)(host, slug, cookies)
+        return subject
 
     def _find_subject(self, host: str, slug: str, cookies: str) -> str | None:
         try:

@@ -2,7 +2,7 @@
 
 from django.conf import settings as django_settings
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -10,6 +10,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from core.errors import AppError, Invalid, Missing
 from members.forms import InvitationForm, MemberForm, OrganizationSettingsForm, TeamForm
+from members.http import MemberRequest
 from members.models import Invitation, Member, Team
 from members.permissions import require
 from members.services import people as service
@@ -22,14 +23,14 @@ from tenants.services import remove_organization
 
 
 @require_safe
-def people(request: HttpRequest) -> HttpResponse:
+def people(request: MemberRequest) -> HttpResponse:
     """List members, teams and open invitations."""
     require(request.member, "member.view")
     return _people(request)
 
 
 @require_POST
-def invitation_create(request: HttpRequest) -> HttpResponse:
+def invitation_create(request: MemberRequest) -> HttpResponse:
     """Make an invitation and show its link, once."""
     require(request.member, "member.invite")
     form = InvitationForm(request.POST, member=request.member)
@@ -42,7 +43,7 @@ def invitation_create(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def invitation_revoke(request: HttpRequest, pk: int) -> HttpResponse:
+def invitation_revoke(request: MemberRequest, pk: int) -> HttpResponse:
     """End an open invitation."""
     service.revoke_invitation(actor=request.member, invitation_id=pk)
     messages.success(request, _("The invitation no longer works."))
@@ -50,7 +51,7 @@ def invitation_revoke(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def member_change(request: HttpRequest, pk: int) -> HttpResponse:
+def member_change(request: MemberRequest, pk: int) -> HttpResponse:
     """Change a member's role and team."""
     form = MemberForm(request.POST)
     if form.is_valid():
@@ -61,21 +62,21 @@ def member_change(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def member_deactivate(request: HttpRequest, pk: int) -> HttpResponse:
+def member_deactivate(request: MemberRequest, pk: int) -> HttpResponse:
     """Shut a member out."""
     _say(request, _("This person can no longer enter."), service.deactivate_member, actor=request.member, member_id=pk)
     return redirect("members:people")
 
 
 @require_POST
-def member_reactivate(request: HttpRequest, pk: int) -> HttpResponse:
+def member_reactivate(request: MemberRequest, pk: int) -> HttpResponse:
     """Let a member in again."""
     _say(request, _("This person can enter again."), service.reactivate_member, actor=request.member, member_id=pk)
     return redirect("members:people")
 
 
 @require_POST
-def team_create(request: HttpRequest) -> HttpResponse:
+def team_create(request: MemberRequest) -> HttpResponse:
     """Make a team."""
     require(request.member, "member.manage")
     form = TeamForm(request.POST)
@@ -90,7 +91,7 @@ def team_create(request: HttpRequest) -> HttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def settings(request: HttpRequest) -> HttpResponse:
+def settings(request: MemberRequest) -> HttpResponse:
     """Show and change the organization's name, time zone and currency."""
     require(request.member, "organization.manage")
     form = OrganizationSettingsForm(request.POST or None, instance=request.organization)
@@ -102,7 +103,7 @@ def settings(request: HttpRequest) -> HttpResponse:
 
 
 @require_POST
-def organization_remove(request: HttpRequest) -> HttpResponse:
+def organization_remove(request: MemberRequest) -> HttpResponse:
     """Remove a demo organization at once, another one after its address was typed."""
     require(request.member, "organization.manage")
     organization: Organization = request.organization
@@ -117,7 +118,7 @@ def organization_remove(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def invitation(request: HttpRequest, slug: str, token: str) -> HttpResponse:
+def invitation(request: MemberRequest, slug: str, token: str) -> HttpResponse:
     """Show what a link invites to; a signed-in person accepts it with one button."""
     organization = Organization.objects.filter(slug=slug).first()
     if organization is None:
@@ -137,7 +138,7 @@ def invitation(request: HttpRequest, slug: str, token: str) -> HttpResponse:
         return render(request, "members/invitation.html", context)
 
 
-def _say(request: HttpRequest, success: str, work, **arguments) -> None:  # type: ignore[no-untyped-def]
+def _say(request: MemberRequest, success: str, work, **arguments) -> None:  # type: ignore[no-untyped-def]
     """Do something and tell on the next page how it went; a missing right or thing is not softened."""
     try:
         work(**arguments)
@@ -149,7 +150,7 @@ def _say(request: HttpRequest, success: str, work, **arguments) -> None:  # type
         messages.success(request, success)
 
 
-def _people(request: HttpRequest, status: int = 200, **extra: object) -> HttpResponse:
+def _people(request: MemberRequest, status: int = 200, **extra: object) -> HttpResponse:
     context = {
         "members": Member.objects.select_related("team").order_by("-is_active", "name"),
         "teams": Team.objects.order_by("name"),

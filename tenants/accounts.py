@@ -21,7 +21,8 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     def save_user(self, request: HttpRequest, user: User, form: Any, commit: bool = True) -> User:
         user.name = form.cleaned_data.get("name", "")
         user.language = getattr(request, "LANGUAGE_CODE", "")[:8]
-        return super().save_user(request, user, form, commit=commit)
+        super().save_user(request, user, form, commit=commit)
+        return user
 
     def populate_username(self, request: HttpRequest, user: User) -> None:
         """There are no user names: the e-mail is the login."""

@@ -11,6 +11,8 @@ from core.errors import AppError
 from tenants.models import Organization
 
 PUBLIC = "public"
+# The connection as django-tenants extends it, which its type does not say.
+tenant_connection = cast(Any, connection)
 
 
 class NoOrganization(AppError):
@@ -36,17 +38,17 @@ def each_organization(work: Callable[[Organization], Any]) -> None:
 
 def enter(organization: Organization) -> None:
     """Stay inside an organization until `leave`: for middleware, which has no block."""
-    connection.set_tenant(organization)
+    tenant_connection.set_tenant(organization)
 
 
 def leave() -> None:
     """Return to the public schema."""
-    connection.set_schema_to_public()
+    tenant_connection.set_schema_to_public()
 
 
 def current_organization() -> Organization:
     """Return the organization that we are in; raise `NoOrganization` in the public schema."""
-    tenant = connection.tenant
+    tenant = tenant_connection.tenant
     if not isinstance(tenant, Organization):
         raise NoOrganization
     return tenant
@@ -54,7 +56,7 @@ def current_organization() -> Organization:
 
 def current_schema() -> str:
     """Name the schema that queries of this thread go to."""
-    return cast(str, connection.schema_name)
+    return cast(str, tenant_connection.schema_name)
 
 
 def cache_key(key: str, prefix: str, version: int) -> str:

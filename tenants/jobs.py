@@ -9,14 +9,14 @@ from typing import Any
 from celery import current_app
 from celery.exceptions import OperationalError, Reject
 from celery.result import AsyncResult
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerDown
 from redis import RedisError
 from tenant_schemas_celery.app import get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
-from tenants.context import PUBLIC, current_organization
+from tenants.context import PUBLIC, current_organization, current_schema
 from tenants.models import Due, Organization
 
 log = logging.getLogger(__name__)
@@ -42,11 +42,11 @@ class OrganizationTask(TenantTask):  # type: ignore[misc]
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         wanted = get_schema_name_from_task(self, kwargs)
         if self.runs_in_public:
-            if connection.schema_name != PUBLIC:
+            if current_schema() != PUBLIC:
                 raise WrongOrganization(f"{self.name} is a platform task")
             return super().__call__(*args, **kwargs)
-        if not wanted or wanted == PUBLIC or connection.schema_name != wanted:
-            raise WrongOrganization(f"{self.name} wants {wanted!r}, is in {connection.schema_name!r}")
+        if not wanted or wanted == PUBLIC or current_schema() != wanted:
+            raise WrongOrganization(f"{self.name} wants {wanted!r}, is in {current_schema()!r}")
         if not Organization.objects.filter(schema_name=wanted).exists():
             raise WrongOrganization(f"{self.name} wants {wanted!r}, which does not exist")
         try:

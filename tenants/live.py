@@ -48,7 +48,7 @@ def position(subject: str) -> tuple[str, int]:
         epoch, number = client().hmget(_key(subject), "epoch", "number")
     except ValkeyError:
         return "", 0
-    return epoch or "", int(number or 0)
+    return str(epoch or ""), int(number or 0)
 
 
 def _key(subject: str) -> str:

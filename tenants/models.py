@@ -74,7 +74,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     objects = UserManager()
     USERNAME_FIELD = "email"
     EMAIL_FIELD = "email"
-    REQUIRED_FIELDS: list[str] = []
+    REQUIRED_FIELDS = []
 
     class Meta:
         constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case")]
@@ -146,6 +146,9 @@ class SpareSchema(models.Model):
 
     schema_name = models.CharField(max_length=63, unique=True, default=new_schema_name)
     created_at = models.DateTimeField(default=now)
+
+    def __str__(self) -> str:
+        return self.schema_name
 
 
 class Membership(models.Model):

@@ -4,10 +4,8 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 from email import message_from_bytes, policy
-from email.message import EmailMessage
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import cast
 
 from django.conf import settings
 
@@ -41,7 +39,7 @@ def find(name: str) -> Mail | None:
 def _read(file: Path) -> Mail:
     # A file holds what one connection sent: the product sends one message a connection.
     raw = file.read_bytes().partition(b"\n" + b"-" * 79)[0]
-    message = cast(EmailMessage, message_from_bytes(raw, policy=policy.default))
+    message = message_from_bytes(raw, policy=policy.default)
     body = message.get_body(preferencelist=("plain", "html"))
     return Mail(
         name=file.stem,

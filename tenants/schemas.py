@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any, cast
 
 from django.core.management.sql import emit_post_migrate_signal, emit_pre_migrate_signal
 from django.db import connection, transaction
@@ -13,7 +14,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from django_tenants.clone import CloneSchema
 from django_tenants.utils import schema_exists
 
-from tenants.context import PUBLIC
+from tenants.context import PUBLIC, tenant_connection
 from tenants.models import Organization, SpareSchema, new_schema_name
 
 log = logging.getLogger(__name__)
@@ -32,14 +33,16 @@ def clone_template() -> str:
     The rows of django_migrations come along: the clone is as migrated as its template.
     """
     name = new_schema_name()
-    connection.set_schema_to_public()
+    tenant_connection.set_schema_to_public()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [TEMPLATE_LOCK])
         # The function sets a search_path of its own and would leave it to whoever comes after.
         cursor.execute("SELECT set_config('client_min_messages', 'warning', true)")
         cursor.execute("SELECT public.clone_schema(%s, %s, 'NODATA')", [TEMPLATE, name])
-        cursor.execute(f'INSERT INTO "{name}".django_migrations (app, name, applied) '
-                       f"SELECT app, name, applied FROM {TEMPLATE}.django_migrations ORDER BY id")
+        cursor.execute(
+            f'INSERT INTO "{name}".django_migrations (app, name, applied) '  # noqa: S608  (our own random name)
+            f"SELECT app, name, applied FROM {TEMPLATE}.django_migrations ORDER BY id"
+        )
         cursor.execute("SET search_path = public")
     return name
 
@@ -69,7 +72,7 @@ def drop_schema(name: str) -> None:
     """Drop an organization's schema with all that is in it."""
     if not name.startswith("o_"):
         raise ValueError(f"{name} is not an organization's schema")
-    connection.set_schema_to_public()
+    tenant_connection.set_schema_to_public()
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with pending checks cannot be dropped
         cursor.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
@@ -123,7 +126,10 @@ def behind(schemas: list[str]) -> list[str]:
         applied: dict[str, set[tuple[str, str]]] = {name: set() for name in schemas}
         if tracked:
             cursor.execute(
-                " UNION ALL ".join(f"SELECT '{name}', app, name FROM \"{name}\".django_migrations" for name in tracked)
+                " UNION ALL ".join(
+                    f"SELECT '{name}', app, name FROM \"{name}\".django_migrations"  # noqa: S608
+                    for name in tracked
+                )
             )
             for schema, app, migration in cursor.fetchall():
                 applied[schema].add((app, migration))
@@ -151,22 +157,22 @@ def _migrate(schema: str, outcomes: list[Outcome], report: Callable[[Outcome], N
 def apply_migrations(schema: str) -> None:
     """Apply what one schema lacks, on this connection: migrate_schemas would close it, and our locks with it."""
     # Without public in the path, or the recorder finds public's own table and believes all is applied.
-    connection.set_schema(schema, include_public=False)
+    tenant_connection.set_schema(schema, include_public=False)
     try:
         MigrationRecorder(connection).ensure_schema()
-        connection.set_schema(schema)
+        tenant_connection.set_schema(schema)
         executor = MigrationExecutor(connection)
         targets = executor.loader.graph.leaf_nodes()
         plan = executor.migration_plan(targets)
         if not plan:
             return
-        before = executor._create_project_state(with_applied_migrations=True)
+        before = cast(Any, executor)._create_project_state(with_applied_migrations=True)
         emit_pre_migrate_signal(0, False, "default", apps=before.apps, plan=plan)
         after = executor.migrate(targets, plan=plan, state=before.clone())
         after.clear_delayed_apps_cache()
         emit_post_migrate_signal(0, False, "default", apps=after.apps, plan=plan)
     finally:
-        connection.set_schema_to_public()
+        tenant_connection.set_schema_to_public()
 
 
 def _install_clone_function() -> None:

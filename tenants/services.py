@@ -3,13 +3,13 @@
 import re
 import unicodedata
 
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
 from tenants import schemas
-from tenants.context import in_organization
+from tenants.context import in_organization, leave
 from tenants.jobs import nudge
 from tenants.models import SLUG, Membership, Organization, User
 from tenants.signals import organization_created, user_changed
@@ -26,7 +26,7 @@ def create_organization(*, name: str, owner: User, slug: str = "", is_demo: bool
     name = name.strip()
     if not name:
         raise Invalid(_("Give the organization a name."))
-    connection.set_schema_to_public()
+    leave()
     wanted = slug or suggest_slug(name)
     if not SLUG.fullmatch(wanted) or wanted in RESERVED_SLUGS:
         raise Invalid(_("This address cannot be used."))
@@ -54,7 +54,7 @@ def _create(*, name: str, slug: str, owner: User, is_demo: bool) -> Organization
 def remove_organization(*, organization: Organization) -> None:
     """Remove an organization and everything in it. There is no way back."""
     schema = organization.schema_name
-    connection.set_schema_to_public()
+    leave()
     with transaction.atomic():
         organization.delete()
         schemas.drop_schema(schema)

@@ -16,8 +16,8 @@ ALSO_OPEN = {
     "core": {"*"},
     # platform: which organization a host names, and links out of one; every floor needs them.
     "tenants": {"context", "jobs", "live", "platform"},
-    # sockets: the base of every consumer. forms: where an invitation is remembered through sign-up.
-    "members": {"sockets"},
+    # sockets: the base of every consumer. http: the type of a request that was let in.
+    "members": {"sockets", "http"},
 }
 EXCEPTIONS = {("members/views.py", "tenants.forms")}
 # The composition root sees everything.

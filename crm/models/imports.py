@@ -2,15 +2,16 @@
 
 import uuid
 
-from django.db import connection, models
+from django.db import models
 from django.utils import timezone
 
 from members.models import Member
+from tenants.context import current_schema
 
 
 def private_path(instance: models.Model, filename: str) -> str:
     """Store a file below its organization, under a name that nobody chose."""
-    return f"{connection.schema_name}/imports/{uuid.uuid4().hex}.csv"
+    return f"{current_schema()}/imports/{uuid.uuid4().hex}.csv"
 
 
 class Import(models.Model):

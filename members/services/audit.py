@@ -44,7 +44,7 @@ def record_many(
         entry = AuditEntry(
             actor=actor,
             action=action,
-            target=target._meta.model_name,
+            target=str(target._meta.model_name),
             target_id=target.pk,
             request_id=request_id,
             facts=facts,

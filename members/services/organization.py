@@ -15,7 +15,7 @@ CHANGEABLE = {"name", "timezone", "currency"}
 def change_organization(*, actor: Member, **values: str) -> Organization:
     """Change name, time zone or currency of the current organization."""
     require(actor, "organization.manage")
-    organization = Organization.objects.select_for_update(no_key=True).get(pk=current_organization().pk)
+    organization: Organization = Organization.objects.select_for_update(no_key=True).get(pk=current_organization().pk)
     before = {field: getattr(organization, field) for field in values.keys() & CHANGEABLE}
     for field in before:
         setattr(organization, field, values[field])

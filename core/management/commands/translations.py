@@ -41,7 +41,7 @@ class Command(BaseCommand):
         po, mo = folder / "django.po", folder / "django.mo"
         catalog = read_po(io.BytesIO(po.read_bytes()), locale=LOCALE) if po.exists() else _empty_catalog()
         template = _empty_catalog()
-        for file, line, function, message, context in _messages(base):
+        for file, line, message, context in _messages(base):
             template.add(message, locations=[(file, line)], context=context, auto_comments=[])
         known = {(message.id, message.context) for message in catalog if message.id}
         catalog.update(template, no_fuzzy_matching=True, update_creation_date=False)
@@ -81,11 +81,14 @@ def _is_translated(string: Any) -> bool:
     return bool(string) and all(string) if isinstance(string, tuple | list) else bool(string)
 
 
-def _messages(base: Path) -> Iterator[tuple[str, int, str, Any, str | None]]:
-    """Yield (file, line, function, message, context) of every marked sentence."""
-    from babel.messages.extract import extract, extract_python
+# Babel's types and its own extractors disagree.
+def _messages(base: Path) -> Iterator[tuple[str, int, Any, str | None]]:
+    """Yield (file, line, message, context) of every marked sentence."""
+    from babel.messages import extract as babel
     from jinja2.ext import babel_extract
 
+    extract: Any = babel.extract
+    extract_python: Any = babel.extract_python
     apps = [path for path in sorted(base.iterdir()) if (path / "__init__.py").exists() and path.name not in {"tests", "bench"}]
     for app in apps:
         for file in sorted(app.rglob("*.py")):
@@ -104,6 +107,6 @@ def _messages(base: Path) -> Iterator[tuple[str, int, str, Any, str | None]]:
         yield from _named(file.relative_to(base), extract(extract_python, io.BytesIO(code), keywords=FUNCTIONS))
 
 
-def _named(file: Path, found: Any) -> Iterator[tuple[str, int, str, Any, str | None]]:
+def _named(file: Path, found: Any) -> Iterator[tuple[str, int, Any, str | None]]:
     for line, message, _comments, context in found:
-        yield str(file), line, "", message, context
+        yield str(file), line, message, context
