@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _t
 from django.utils.translation import gettext_lazy as _
@@ -15,6 +16,7 @@ from crm.models import Company, Contact, Lead, Stage, StageChange, Tag
 from crm.services import columns
 from crm.services.news import announce_leads
 from crm.services.people import find_or_create_company, find_or_create_contact, update_contact
+from crm.services.tags import find_or_create_tags
 from crm.services.timeline import log_activity
 from crm.signals import lead_archived, lead_changed, lead_closed, lead_created, lead_moved
 from crm.tasks import rebalance_column
@@ -22,9 +24,12 @@ from members.models import Member
 from members.permissions import require
 from members.services import audit
 from tenants.jobs import defer
+from tenants.models import CURRENCIES
 
 MAX_VALUE = Decimal("999999999999.99")
-MAX_TAGS = 20
+CONTACT_KEYS = frozenset({"contact_name", "email", "phone"})
+# How a key of a change is named on the row; the contact's keys and the tags are not on it.
+COLUMNS = {"company_name": "company"}
 
 
 class ColumnsChanged(Exception):
@@ -47,22 +52,28 @@ def create_lead(
     company_name: str = "",
     expected_close: date | None = None,
     external_id: str = "",
-    tags: Iterable[Tag] = (),
+    tags: Iterable[Tag | str] = (),
 ) -> Lead:
     """Create a lead at the top of a column.
 
-    Locks the column. Raises `Forbidden`, and `Invalid` for an external id that exists.
+    Tags that do not exist yet are made. Locks the column. Raises `Forbidden`, `Missing` for a stage
+    that has gone, and `Invalid` for a value that breaks a rule or an external id that exists.
     """
     require(actor, "lead.create")
     _check_value(value)
-    stage = columns.lock_columns(stage.pk)[stage.pk]
+    _check_currency(currency)
+    _check_owner(owner)
+    locked = columns.lock_columns(stage.pk).get(stage.pk)
+    if locked is None:
+        raise Missing
+    stage = locked
     company = find_or_create_company(name=company_name)
     now = timezone.now()
     lead = Lead(
         title=_clean_title(title),
         value=value,
         currency=currency,
-        source=source.strip()[:80],
+        source=" ".join(source.split())[:80],
         owner=owner,
         contact=find_or_create_contact(name=contact_name, email=email, phone=phone, company=company),
         company=company,
@@ -81,10 +92,10 @@ def create_lead(
         if "lead_external_id_once" in str(error):
             raise Invalid(_("There is a lead with this external id.")) from error
         raise
-    lead.tags.set(tags)
+    lead.tags.set(find_or_create_tags(tags))
     StageChange.objects.create(lead=lead, to_stage=stage, to_name=stage.name, actor=actor, at=now)
     log_activity(lead=lead, verb="created", actor=actor)
-    audit.record(actor=actor, action="lead.created", target=lead, after={"title": lead.title}, stage=stage.pk)
+    audit.record(actor=actor, action="lead.created", target=lead, after=_first_values(lead), stage=stage.pk)
     lead_created.send(sender=Lead, lead=lead, actor=actor)
     announce_leads(pipeline_id=stage.pipeline_id, leads=[lead], stage_ids=[stage.pk], actor=actor)
     return lead
@@ -129,7 +140,10 @@ def _move(
     require(actor, "lead.move", lead)
     if target is None or target.pipeline_id != source.pipeline_id:
         raise Invalid(_("This stage is not part of the pipeline."))
+    if lead.outcome == Lead.Outcome.LOST:
+        raise Invalid(_("This lead is lost. Reopen it first."))
     _check_version(lead, version)
+    outcome = lead.outcome
     lead.position = columns.key_after(target, after_id=after_id, moving_id=lead.pk)
     fields = ["position", "version", "updated_at"]
     lead.version += 1
@@ -145,6 +159,8 @@ def _move(
         )  # fmt: skip
     audit.record(actor=actor, action="lead.moved", target=lead, from_stage=source.pk, to_stage=target.pk, undo=is_undo)
     lead_moved.send(sender=Lead, lead=lead, actor=actor, from_stage=source, to_stage=target)
+    if lead.outcome != outcome:
+        lead_closed.send(sender=Lead, lead=lead, actor=actor)
     if columns.is_worn(lead.position):
         defer(rebalance_column, stage_id=target.pk)
     announce_leads(
@@ -157,31 +173,37 @@ def _move(
 def change_lead(*, actor: Member, lead_id: int, version: int | None = None, **values: Any) -> Lead:
     """Change facts of a lead.
 
-    Keys: title, value, currency, source, owner, expected_close, tags, company_name, and the contact's
-    contact_name, email, phone. Locks the lead. Raises `Missing`, `Forbidden`, `Stale`, `Invalid`.
+    Keys: title, value, currency, source, owner, expected_close, tags (or their names), company_name,
+    and the contact's contact_name, email, phone. Locks the lead, and with the contact's keys the other
+    leads of that contact. Raises `Missing`, `Forbidden`, `Stale`, `Invalid`.
     """
+    if values.keys() & CONTACT_KEYS:
+        _lock_leads_of_contact(lead_id)
     lead = _locked(actor, lead_id)
     require(actor, "lead.edit", lead)
     if "owner" in values:
         require(actor, "lead.assign", lead)
+    _refuse_archived(lead)
     _check_version(lead, version)
-    before = {key: _readable(_current(lead, key)) for key in values}
-    changed = {key for key, value in values.items() if _readable(_current(lead, key)) != _readable(value)}
-    for key in changed:
-        _apply(lead, key, values[key])
+    contact = lead.contact
+    before = {key: _current(lead, key) for key in values}
+    for key, value in values.items():
+        _apply(lead, key, value)
+    after = {key: _current(lead, key) for key in values}
+    changed = {key for key in values if before[key] != after[key]}
     if not changed:
         return lead
     lead.version += 1
     lead.updated_at = timezone.now()
-    lead.save()
-    after = {key: _readable(_current(lead, key)) for key in changed}
-    before = {key: before[key] for key in changed}
+    own = {COLUMNS.get(key, key) for key in changed - CONTACT_KEYS - {"tags"}}
+    lead.save(update_fields=[*own, "contact", "version", "updated_at"])
+    before, after = ({key: _readable(side[key]) for key in sorted(changed)} for side in (before, after))
     log_activity(lead=lead, verb="changed", actor=actor, before=before, after=after)
-    audit.record(
-        actor=actor, action="lead.changed", target=lead, before=before, after=after, fields=sorted(changed)
-    )
+    audit.record(actor=actor, action="lead.changed", target=lead, before=before, after=after, fields=sorted(changed))
     lead_changed.send(sender=Lead, lead=lead, actor=actor, fields=changed)
     _announce(lead, actor)
+    if changed & CONTACT_KEYS and contact is not None and contact == lead.contact:
+        _announce_other_leads(contact, but=lead, actor=actor)
     return lead
 
 
@@ -190,10 +212,15 @@ def lose_lead(*, actor: Member, lead_id: int, reason: str, version: int | None =
     """Close a lead as lost, for a reason. It leaves the board and stays in its stage."""
     lead = _locked(actor, lead_id)
     require(actor, "lead.edit", lead)
+    _refuse_archived(lead)
     _check_version(lead, version)
-    reason = reason.strip()[:200]
+    if lead.outcome == Lead.Outcome.LOST:
+        raise Invalid(_("This lead is lost already."))
+    reason = " ".join(reason.split())
     if not reason:
         raise Invalid(_("Say why it was lost."))
+    if len(reason) > 200:
+        raise Invalid(_("A reason has at most 200 characters."))
     lead.outcome, lead.closed_at, lead.loss_reason = Lead.Outcome.LOST, timezone.now(), reason
     _save_outcome(lead)
     log_activity(lead=lead, verb="lost", actor=actor, text=reason)
@@ -208,6 +235,7 @@ def reopen_lead(*, actor: Member, lead_id: int, version: int | None = None) -> L
     """Take a lost lead back to the stage it was lost in."""
     lead = _locked(actor, lead_id)
     require(actor, "lead.edit", lead)
+    _refuse_archived(lead)
     _check_version(lead, version)
     if lead.outcome != Lead.Outcome.LOST:
         raise Invalid(_("Only a lost lead can be reopened."))
@@ -237,6 +265,7 @@ def add_note(*, actor: Member, lead_id: int, text: str) -> Lead:
     """Write a note on a lead."""
     lead = _locked(actor, lead_id)
     require(actor, "lead.edit", lead)
+    _refuse_archived(lead)
     text = text.strip()
     if not text:
         raise Invalid(_("Write something first."))
@@ -284,13 +313,34 @@ def _locked(actor: Member, lead_id: int) -> Lead:
     return lead
 
 
+def _lock_leads_of_contact(lead_id: int) -> None:
+    """Lock the leads that share a lead's contact, in a fixed order, so that two changes cannot block each other."""
+    contact = Lead.objects.filter(pk=lead_id, contact__isnull=False).values("contact")
+    rows = Lead.objects.select_for_update(no_key=True).filter(Q(pk=lead_id) | Q(contact__in=contact))
+    list(rows.order_by("pk").values_list("pk"))
+
+
+def _announce_other_leads(contact: Contact, *, but: Lead, actor: Member) -> None:
+    """A contact is shared: tell the boards of its other leads, which show another name now."""
+    others = Lead.objects.filter(contact=contact).exclude(pk=but.pk)
+    others.update(version=F("version") + 1, updated_at=but.updated_at)
+    for lead in others.current().select_related("stage"):
+        _announce(lead, actor)
+
+
+def _refuse_archived(lead: Lead) -> None:
+    if lead.archived_at:
+        raise Invalid(_("This lead is archived. Restore it first."))
+
+
 def _check_version(lead: Lead, version: int | None) -> None:
     if version is None or version == lead.version:
         return
     move = lead.stage_changes.select_related("actor").order_by("-at", "-id").first()
     if move and move.actor and move.from_name and move.at == lead.updated_at:
         raise Stale(
-            _t("%(name)s moved this lead to %(stage)s in the meantime.") % {"name": move.actor.name, "stage": move.to_name},
+            _t("%(name)s moved this lead to %(stage)s in the meantime.")
+            % {"name": move.actor.name, "stage": move.to_name},
             version=lead.version,
         )
     raise Stale(_("Somebody else changed this lead in the meantime. Look at it again."), version=lead.version)
@@ -299,6 +349,16 @@ def _check_version(lead: Lead, version: int | None) -> None:
 def _check_value(value: Decimal | None) -> None:
     if value is not None and not Decimal(0) <= value <= MAX_VALUE:
         raise Invalid(_("The value must be between 0 and 999,999,999,999.99."))
+
+
+def _check_currency(currency: str) -> None:
+    if currency not in dict(CURRENCIES):
+        raise Invalid(_("Choose a currency."))
+
+
+def _check_owner(owner: Member | None) -> None:
+    if owner is not None and not owner.is_active:
+        raise Invalid(_("This person no longer works here. Choose somebody else."))
 
 
 def _clean_title(title: str) -> str:
@@ -332,26 +392,34 @@ def _apply(lead: Lead, key: str, value: Any) -> None:
     elif key == "value":
         _check_value(value)
         lead.value = value
+    elif key == "currency":
+        _check_currency(value)
+        lead.currency = value
+    elif key == "owner":
+        if value != lead.owner:
+            _check_owner(value)
+        lead.owner = value
+    elif key == "source":
+        lead.source = " ".join(value.split())[:80]
+    elif key == "expected_close":
+        lead.expected_close = value
     elif key == "tags":
-        if len(value) > MAX_TAGS:
-            raise Invalid(_("A lead has at most 20 tags."))
-        lead.tags.set(value)
+        lead.tags.set(find_or_create_tags(value))
     elif key == "company_name":
         lead.company = find_or_create_company(name=value)
-    elif key in {"contact_name", "email", "phone"}:
-        lead.contact = update_contact(contact=lead.contact, company=lead.company, **{key.removeprefix("contact_"): value})
-    elif key in {"currency", "source", "owner", "expected_close"}:
-        setattr(lead, key, value.strip()[:80] if key == "source" else value)
+    elif key in CONTACT_KEYS:
+        typed = {key.removeprefix("contact_"): value}
+        lead.contact = update_contact(contact=lead.contact, company=lead.company, **typed)
     else:
         raise KeyError(key)
 
 
 def _current(lead: Lead, key: str) -> Any:
     if key == "tags":
-        return list(lead.tags.all())
+        return sorted(lead.tags.all(), key=lambda tag: tag.name.lower())
     if key == "company_name":
         return lead.company.name if lead.company else ""
-    if key in {"contact_name", "email", "phone"}:
+    if key in CONTACT_KEYS:
         return getattr(lead.contact, key.removeprefix("contact_")) if lead.contact else ""
     return getattr(lead, key)
 
@@ -360,9 +428,20 @@ def _readable(value: Any) -> Any:
     """Write a value as the timeline and the trail keep it."""
     if isinstance(value, Member | Company | Contact):
         return str(value)
-    if isinstance(value, list | tuple):
-        return sorted(str(item) for item in value)
+    if isinstance(value, list):
+        return [str(item) for item in value]
+    if isinstance(value, Decimal):
+        return f"{value:.2f}"
+    if isinstance(value, date):
+        return value.isoformat()
     return value
+
+
+def _first_values(lead: Lead) -> dict[str, Any]:
+    """Say what a lead began with, blanks left out."""
+    keys = ["title", "value", "source", "owner", "company_name", *sorted(CONTACT_KEYS), "expected_close"]
+    values = {key: _readable(_current(lead, key)) for key in keys}
+    return {key: value for key, value in values.items() if value not in (None, "")}
 
 
 def _announce(lead: Lead, actor: Member) -> None:

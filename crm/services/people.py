@@ -48,13 +48,16 @@ def find_or_create_contact(*, name: str, email: str, phone: str, company: Compan
 
 
 def update_contact(*, contact: Contact | None, company: Company | None, **typed: str) -> Contact | None:
-    """Change what a person typed about a contact, or make the contact. Raises `Invalid`."""
+    """Change what a person typed about a contact, or make the contact. Raises `Invalid`.
+
+    Return None if nothing is left that says who it is: the contact itself stays as it was.
+    """
     if contact is None:
         return find_or_create_contact(**{"name": "", "email": "", "phone": "", **typed}, company=company)
     current = {"name": contact.name, "email": contact.email, "phone": contact.phone}
     fields = contact_fields(**{**current, **typed})
     if not any(fields.values()):
-        raise Invalid(_("A contact needs a name, an e-mail or a phone."))
+        return None
     for field, value in fields.items():
         setattr(contact, field, value)
     contact.save(update_fields=list(fields))
