@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -70,7 +71,16 @@ def holding(folder: Path) -> Iterator[subprocess.Popen[str]]:
 def processes_of(place: Place) -> list[int]:
     """Return the processes whose command line names the place."""
     numbers = (int(folder.name) for folder in Path("/proc").iterdir() if folder.name.isdigit())
-    return [number for number in numbers if str(place.home) in command_of(number) and birth(number)]
+    return [number for number in numbers if birth(number) and str(place.home) in command_of(number) + state_of(number)]
+
+
+def state_of(number: int) -> str:
+    """Return the STATE_DIR in a process's environment."""
+    try:
+        words = Path(f"/proc/{number}/environ").read_text(errors="replace").split("\0")
+    except OSError:
+        return ""
+    return next((word for word in words if word.startswith("STATE_DIR=")), "")
 
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
@@ -202,6 +212,42 @@ def test_a_child_that_ignores_a_polite_request_is_ended_with_its_group(tmp_path)
     family.stop_all()
     assert child.popen.returncode == -signal.SIGKILL
     assert wait_until(lambda: birth(grandchild) is None, seconds=5)
+
+
+@linux
+def test_up_serves_heals_refuses_a_second_one_and_stops_in_order(state):
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "core.supervisor", "up", "--no-demo", "--port", str(port), "--state", str(state)]
+    env = {name: value for name, value in os.environ.items() if name in ("PATH", "HOME")}  # no LANG, no addresses
+    words = state.with_name("words")
+    with words.open("w") as output:
+        running = subprocess.Popen(command, cwd=ROOT, env=env, stdout=output, stderr=output)
+    try:
+        assert wait_until(lambda: "Ctrl-C" in words.read_text() or running.poll() is not None, seconds=60)
+        assert f"http://localhost:{port}/" in words.read_text()
+        assert is_live(port)
+        second = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True)
+        assert second.returncode == 1
+        assert f"already runs from this folder at http://localhost:{port}/" in second.stderr
+        web = next(number for number in processes_of(place_at(state)) if "uvicorn" in command_of(number))
+        os.kill(web, signal.SIGKILL)
+        assert wait_until(lambda: "web stopped unexpectedly (signal 9)" in words.read_text(), seconds=5)
+        assert wait_until(lambda: is_live(port), seconds=20, every=0.2)
+    finally:
+        running.terminate()
+        assert running.wait(30) == 0
+    assert words.read_text().endswith("Stopping.\nStopped.\n")
+    assert not processes_of(place_at(state))
+
+
+def is_live(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health/live", timeout=5) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 def test_a_taken_port_is_said_with_the_remedy():

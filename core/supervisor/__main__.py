@@ -53,7 +53,7 @@ def read_options(rest: list[str]) -> argparse.Namespace:
     parser.add_argument("--port", type=port, default=8000, help="port to listen on (default 8000)")
     parser.add_argument("--no-demo", action="store_true", help="make no demo organizations on the first start")
     parser.add_argument("--verbose", action="store_true", help="show the logs of all processes as they grow")
-    parser.add_argument("--state", type=Path, default=ROOT / "var", help="folder for local data (default var)")
+    parser.add_argument("--state", type=Path, default=ROOT / "var", help=argparse.SUPPRESS)
     return parser.parse_args(rest)
 
 

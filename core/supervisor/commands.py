@@ -19,9 +19,9 @@ NO_TESTS_COLLECTED = 5
 CHECKS: dict[str, Command] = {
     "lint": ("ruff", "check", "."),
     "format": ("ruff", "format", "--check", "."),
-    "types": ("mypy",),
+    "types": ("mypy", "."),
     "system": ("manage.py", "check"),
-    "templates": ("manage.py", "compile_templates"),
+    "templates": ("manage.py", "templates"),
     "translations": ("manage.py", "translations", "--check"),
 }
 
