@@ -12,3 +12,5 @@ lead_changed = Signal()
 lead_closed = Signal()
 # lead: Lead, actor: Member. `archived_at` says which way.
 lead_archived = Signal()
+# leads: list[Lead], actor: Member. Sent once for each chunk of an import instead of lead_created.
+leads_imported = Signal()

@@ -51,3 +51,6 @@ class Import(models.Model):
                 name="import_counts_add_up",
             )
         ]
+
+    def __str__(self) -> str:
+        return self.original_name

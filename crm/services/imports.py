@@ -1,0 +1,194 @@
+"""Imports from upload to start: the file, what its columns mean, and a look before it is written."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
+from itertools import islice
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.base import File
+from django.db import transaction
+from django.utils.translation import get_language
+from django.utils.translation import gettext as _
+
+from core.errors import Invalid, Missing
+from crm.models import Import, Stage
+from crm.services.import_rows import Planned, plan_rows, sheet_of
+from crm.services.pipelines import default_pipeline
+from crm.spreadsheet import TARGETS, Limits, SpreadsheetError, detect_formats, guess_mapping, inspect, rows
+from crm.spreadsheet.mapping import REPEATABLE
+from crm.tasks import run_import
+from members.models import Member
+from members.permissions import require
+from members.services import audit
+from tenants.jobs import defer
+
+PROBED_ROWS = 2000
+PREVIEW_ROWS = 20
+TITLE_TARGETS = frozenset({"title", "name", "company", "email", "phone", "external_id"})
+IN_PROGRESS = frozenset({Import.Status.QUEUED, Import.Status.RUNNING})
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """The first rows as they will become, and how many of them will be created, skipped and refused."""
+
+    rows: list[Planned]
+    counts: Counter[str]
+
+
+def find_import(*, actor: Member, import_id: int) -> Import:
+    """Return an import that the member may see, or raise `Forbidden` or `Missing`."""
+    require(actor, "lead.import")
+    found = Import.objects.select_related("created_by").filter(pk=import_id).first()
+    if found is None:
+        raise Missing
+    return found
+
+
+def create_import(*, actor: Member, file: File, name: str) -> Import:
+    """Keep an uploaded file, find out how it is written, and guess what its columns mean.
+
+    Raises `SpreadsheetError`, and keeps nothing, if it is not a table.
+    """
+    require(actor, "lead.import")
+    if file.size > settings.IMPORT_MAX_BYTES:
+        raise SpreadsheetError(
+            _("The file is larger than %(limit)s MB.") % {"limit": settings.IMPORT_MAX_BYTES // 2**20}
+        )
+    import_ = Import(original_name=_clean_name(name), created_by=actor)
+    import_.file.save("upload.csv", file, save=False)
+    try:
+        _describe(import_)
+        with transaction.atomic():
+            import_.save()
+            audit.record(actor=actor, action="import.uploaded", target=import_, rows=import_.total)
+    except Exception:
+        import_.file.delete(save=False)
+        raise
+    return import_
+
+
+def _describe(import_: Import) -> None:
+    path = Path(import_.file.path)
+    sheet = inspect(path, limits=Limits(max_bytes=settings.IMPORT_MAX_BYTES))
+    import_.mapping = guess_mapping(sheet.header, sheet.sample)
+    formats = detect_formats(islice(rows(path, sheet), PROBED_ROWS), import_.mapping)
+    import_.total = sheet.row_count
+    import_.options = {
+        "encoding": sheet.encoding,
+        "delimiter": sheet.delimiter,
+        "header": list(sheet.header),
+        "notes": [[note.code, dict(note.values)] for note in sheet.notes],
+        "date_order": formats.date_order,
+        "decimal": formats.decimal,
+        "stage": default_pipeline().stages.order_by("order").values_list("pk", flat=True)[0],
+        "match_people": True,
+        "language": get_language(),
+    }
+
+
+def set_mapping(
+    *,
+    actor: Member,
+    import_id: int,
+    mapping: Mapping[str, str],
+    stage: Stage,
+    date_order: str = "dmy",
+    decimal: str = ",",
+    is_matching_people: bool = True,
+) -> Import:
+    """Say what the columns of an import mean. Raises `Invalid`; refused once it has started."""
+    with transaction.atomic():
+        import_ = _locked(actor, import_id)
+        _require_mapping_stage(import_)
+        if set(mapping) != set(import_.options["header"]) or not set(mapping.values()) <= set(TARGETS):
+            raise Invalid(_("Choose a meaning for each column."))
+        if date_order not in {"dmy", "mdy"} or decimal not in {",", "."}:
+            raise Invalid(_("Choose how dates and amounts are written."))
+        check_mapping(mapping)
+        import_.mapping = {column: mapping[column] for column in import_.options["header"]}
+        import_.options |= {
+            "stage": stage.pk,
+            "date_order": date_order,
+            "decimal": decimal,
+            "match_people": is_matching_people,
+        }
+        import_.save(update_fields=["mapping", "options"])
+        return import_
+
+
+def check_mapping(mapping: Mapping[str, str]) -> None:
+    """Raise `Invalid` if the columns cannot make leads together."""
+    for target, count in Counter(mapping.values()).items():
+        if target and target not in REPEATABLE and count > 1:
+            raise Invalid(_("Only one column can be “%(target)s”.") % {"target": TARGETS[target]})
+    if not TITLE_TARGETS & set(mapping.values()):
+        raise Invalid(
+            _("Choose at least one column that names the lead: title, contact, company, e-mail, phone or id.")
+        )
+
+
+def sample_rows(import_: Import, *, count: int = PREVIEW_ROWS) -> list[list[str]]:
+    """Return the cells of the first rows."""
+    found = rows(Path(import_.file.path), sheet_of(import_))
+    return [list(row.cells.values()) for row in islice(found, count)]
+
+
+def preview_import(import_: Import) -> Preview:
+    """Show what the first rows will become, without writing anything."""
+    planned = plan_rows(import_, islice(rows(Path(import_.file.path), sheet_of(import_)), PREVIEW_ROWS))
+    return Preview(planned, Counter(each.state for each in planned))
+
+
+def start_import(*, actor: Member, import_id: int, is_deferred: bool = True) -> Import:
+    """Owe the run of an import to the workers; with a failed one, go on where it stopped.
+
+    Doing it again while it waits or runs changes nothing. Without `is_deferred` the caller runs it.
+    """
+    with transaction.atomic():
+        import_ = _locked(actor, import_id)
+        if import_.status in IN_PROGRESS or import_.status == Import.Status.DONE:
+            return import_
+        check_mapping(import_.mapping)
+        import_.options["language"] = get_language()
+        import_.status, import_.error = Import.Status.QUEUED, ""
+        import_.save(update_fields=["status", "error", "options"])
+        audit.record(actor=actor, action="import.started", target=import_, rows=import_.total)
+        if is_deferred:
+            defer(run_import, import_id=import_.pk)
+        return import_
+
+
+def discard_import(*, actor: Member, import_id: int) -> None:
+    """Delete an import with its files, unless it is at work. The leads that it made stay."""
+    with transaction.atomic():
+        import_ = _locked(actor, import_id)
+        if import_.status in IN_PROGRESS:
+            raise Invalid(_("This import is still running."))
+        audit.record(actor=actor, action="import.discarded", target=import_)
+        for file in (import_.file, import_.errors_file):
+            if file:
+                transaction.on_commit(partial(file.storage.delete, str(file.name)))
+        import_.delete()
+
+
+def _locked(actor: Member, import_id: int) -> Import:
+    require(actor, "lead.import")
+    found = Import.objects.select_for_update(no_key=True, of=("self",)).filter(pk=import_id).first()
+    if found is None:
+        raise Missing
+    return found
+
+
+def _require_mapping_stage(import_: Import) -> None:
+    if import_.status != Import.Status.MAPPING:
+        raise Invalid(_("This import has started already. Upload the file again to read it another way."))
+
+
+def _clean_name(name: str) -> str:
+    """Keep the last part of a file's name, without what cannot be seen."""
+    last = name.replace("\\", "/").rsplit("/", 1)[-1]
+    return "".join(letter for letter in last if letter.isprintable())[:200] or "leads.csv"
