@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from core.supervisor.places import ROOT, Account
@@ -138,24 +139,32 @@ def rank(name: str) -> int:
 
 
 def stop_leftovers(folder: Path) -> None:
-    """Stop what supervisors that were killed left behind in this place."""
+    """Stop what supervisors that were killed left behind in this place; those that live keep theirs."""
     for record in folder.glob("processes-*.json"):
-        stop_recorded(record)
+        # A process that is being killed lives on for a moment after its locks are gone.
+        if wait_until(partial(is_orphaned, record), seconds=0.5):
+            stop_recorded(record)
+
+
+def is_orphaned(record: Path) -> bool:
+    parents = read_record(record)[:1]
+    return not parents or not is_same(parents[0])
 
 
 def stop_recorded(record: Path) -> None:
-    """Stop the processes of a record that are still the ones it names, unless their parent lives."""
-    try:
-        parent, *entries = (Entry(**each) for each in json.loads(record.read_text()))
-    except (FileNotFoundError, ValueError, TypeError):
-        record.unlink(missing_ok=True)
-        return
-    if is_same(parent):
-        return
-    for entry in entries:
+    """Stop the processes of a record that are still the ones it names, and remove it."""
+    for entry in read_record(record)[1:]:
         if is_same(entry):
-            stop_entry(entry, alive=lambda entry=entry: is_same(entry))  # type: ignore[misc]
+            stop_entry(entry, alive=partial(is_same, entry))
     record.unlink(missing_ok=True)
+
+
+def read_record(record: Path) -> list[Entry]:
+    """Return the parent and its children, or nothing from a record that is gone or broken."""
+    try:
+        return [Entry(**each) for each in json.loads(record.read_text())]
+    except (FileNotFoundError, ValueError, TypeError):
+        return []
 
 
 def stop_entry(entry: Entry, *, alive: Callable[[], bool]) -> None:
