@@ -49,6 +49,11 @@ class Session:
             family.stop_all()
         return status if status >= 0 else 128 - status
 
+    def migrate(self) -> None:
+        """Bring the database of these servers up to date, without a demo."""
+        if self.run(["-m", "core.supervisor.prepare", self.place.home / "logins.txt"]):
+            raise Trouble("The database could not be brought up to date; the lines above say why.")
+
 
 @contextmanager
 def session(folder: Path, *, fast: bool, doing: str, prefix: str = "") -> Iterator[Session]:
@@ -70,6 +75,8 @@ def session(folder: Path, *, fast: bool, doing: str, prefix: str = "") -> Iterat
 def manage(arguments: Sequence[str], *, state: Path) -> int:
     """Run a management command on the servers of a running `up`, or on servers for its duration."""
     with session(state, fast=False, doing="./loved manage") as here:
+        if not (here.place.home / "logins.txt").exists():
+            here.migrate()
         return here.run([ROOT / "manage.py", *arguments], cwd=called_from())
 
 
@@ -99,6 +106,7 @@ def test(arguments: Sequence[str], *, state: Path) -> int:
 def bench(arguments: Sequence[str], *, state: Path) -> int:
     """Run a benchmark on servers of its own, as durable as real ones."""
     with session(state / "bench", fast=False, doing="./loved bench", prefix="BENCH_") as here:
+        here.migrate()
         return here.run(["-m", "bench", *arguments])
 
 
