@@ -16,7 +16,7 @@ from core.money import format_money, format_money_compact, format_number
 
 register = template.Library()
 
-COLORS = ("blue", "violet", "amber", "green", "red", "slate", "teal", "pink")
+COLORS = ("blue", "violet", "amber", "green", "red", "teal", "pink")  # slate is for what has no colour
 _SMALL_WORDS = {"da", "das", "de", "do", "dos", "e", "of", "the"}
 
 
@@ -38,7 +38,7 @@ def initials(name: object) -> str:
 
 @register.filter
 def color(name: object) -> str:
-    """Choose one of the eight colours, always the same one for the same name."""
+    """Choose a colour, always the same one for the same name."""
     return COLORS[zlib.crc32(str(name).encode()) % len(COLORS)]
 
 
@@ -71,12 +71,19 @@ def count(value: int | None) -> str:
 
 
 @register.inclusion_tag("_field.html")
-def field(bound: BoundField, *, label: str = "", help_text: str = "", autofocus: bool = False) -> dict[str, Any]:
-    """Render one form field: label, control, help and errors, tied together for screen readers."""
+def field(
+    bound: BoundField, *, label: str = "", help_text: str | None = None, required: bool | None = None, autofocus: bool = False
+) -> dict[str, Any]:
+    """Render one form field: label, control, help and errors, tied together for screen readers.
+
+    `help_text=""` hides the form's own; `required` overrules what the label says, not what is checked.
+    """
     kind = bound.widget_type
     attrs: dict[str, Any] = {}
     if kind not in {"checkbox", "radioselect", "checkboxselectmultiple", "hidden"}:
         attrs["class"] = " ".join(filter(None, [bound.field.widget.attrs.get("class", ""), _control_class(kind)]))
+    if kind in {"email", "password"}:
+        attrs["placeholder"] = False  # the label says it
     if autofocus:
         attrs["autofocus"] = True
     return {
@@ -84,7 +91,8 @@ def field(bound: BoundField, *, label: str = "", help_text: str = "", autofocus:
         "kind": kind,
         "control": bound.as_widget(attrs=attrs),
         "label": label or bound.label,
-        "help_text": help_text or bound.help_text,
+        "help_text": bound.help_text if help_text is None else help_text,
+        "required": bound.field.required if required is None else required,
         "is_group": kind in {"radioselect", "checkboxselectmultiple"},
     }
 

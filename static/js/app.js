@@ -17,8 +17,8 @@ document.addEventListener("click", (event) => {
   if (!item) return
   document.documentElement.dataset.theme = item.dataset.themeChoice
   showTheme()
-  const { themeUrl } = item.closest("[data-theme-url]")?.dataset ?? {}
-  if (themeUrl) htmx.ajax("POST", themeUrl, { source: item, values: { theme: item.dataset.themeChoice }, swap: "none" })
+  const { themeUrl, name, language } = item.closest("[data-theme-url]").dataset
+  htmx.ajax("POST", themeUrl, { source: item, values: { name, language, theme: item.dataset.themeChoice }, swap: "none" })
 })
 showTheme()
 
