@@ -65,15 +65,14 @@ def _build_template() -> None:
         recorder = MigrationRecorder(connection)
         recorder.ensure_schema()
         recorder.migration_qs.bulk_create(recorder.Migration(app=app, name=name) for app, name in migrations)
-    connection.set_schema(schemas.TEMPLATE)
-    with connection.cursor() as cursor:
-        for (app, _name), migration in sorted(migrations.items()):
-            if app in settings.TENANT_APPS:
-                for operation in migration.operations:
+    for schema, apps in (("public", {"tenants"}), (schemas.TEMPLATE, set(settings.TENANT_APPS))):
+        connection.set_schema(schema)
+        with connection.cursor() as cursor:
+            for (app, _name), migration in sorted(migrations.items()):
+                for operation in migration.operations if app in apps else ():
                     if isinstance(operation, RunSQL):
                         cursor.execute(operation.sql)
     connection.set_schema_to_public()
-    schemas._install_clone_function()
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,9 @@ from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
-from django_tenants.clone import CloneSchema
 from django_tenants.utils import schema_exists
 
-from tenants.context import PUBLIC, tenant_connection
+from tenants.context import PUBLIC, leave, tenant_connection
 from tenants.models import Organization, SpareSchema, new_schema_name
 
 log = logging.getLogger(__name__)
@@ -33,17 +32,10 @@ def clone_template() -> str:
     The rows of django_migrations come along: the clone is as migrated as its template.
     """
     name = new_schema_name()
-    tenant_connection.set_schema_to_public()
+    leave()
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [TEMPLATE_LOCK])
-        # The function sets a search_path of its own and would leave it to whoever comes after.
-        cursor.execute("SELECT set_config('client_min_messages', 'warning', true)")
-        cursor.execute("SELECT public.clone_schema(%s, %s, 'NODATA')", [TEMPLATE, name])
-        cursor.execute(
-            f'INSERT INTO "{name}".django_migrations (app, name, applied) '  # noqa: S608  (our own random name)
-            f"SELECT app, name, applied FROM {TEMPLATE}.django_migrations ORDER BY id"
-        )
-        cursor.execute("SET search_path = public")
+        cursor.execute("SELECT public.clone_organization(%s, %s)", [TEMPLATE, name])
     return name
 
 
@@ -72,7 +64,7 @@ def drop_schema(name: str) -> None:
     """Drop an organization's schema with all that is in it."""
     if not name.startswith("o_"):
         raise ValueError(f"{name} is not an organization's schema")
-    tenant_connection.set_schema_to_public()
+    leave()
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with pending checks cannot be dropped
         cursor.execute(f'DROP SCHEMA IF EXISTS "{name}" CASCADE')
@@ -96,7 +88,6 @@ def migrate_all(report: Callable[[Outcome], None] = lambda outcome: None) -> lis
     with _alone(RUNNER_LOCK, wait=True):
         if not _migrate(PUBLIC, outcomes, report):
             return outcomes
-        _install_clone_function()
         if not schema_exists(TEMPLATE):
             with connection.cursor() as cursor:
                 cursor.execute(f"CREATE SCHEMA {TEMPLATE}")
@@ -172,15 +163,7 @@ def apply_migrations(schema: str) -> None:
         after.clear_delayed_apps_cache()
         emit_post_migrate_signal(0, False, "default", apps=after.apps, plan=plan)
     finally:
-        tenant_connection.set_schema_to_public()
-
-
-def _install_clone_function() -> None:
-    """Install clone_schema once: its text is 150 KB, and installing it costs more than a clone."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT to_regprocedure('public.clone_schema(text, text, public.cloneparms[])') IS NOT NULL")
-        if not cursor.fetchone()[0]:
-            CloneSchema()._create_clone_schema_function()
+        leave()
 
 
 @contextmanager
