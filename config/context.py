@@ -6,7 +6,7 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from members.permissions import rights_of
-from tenants.services import organizations_of
+from tenants.services import has_confirmed_email, organizations_of
 
 
 def shell(request: HttpRequest) -> dict[str, Any]:
@@ -22,5 +22,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "rights": rights_of(member) if member else set(),
         # Called by the switcher only, so that a fragment does not pay for it.
         "organizations": (lambda: organizations_of(user)) if known else list,
+        # Likewise: only a full page asks.
+        "must_confirm_email": (lambda: not has_confirmed_email(user)) if known else bool,
         "has_outbox": settings.HAS_OUTBOX,
     }

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 
+from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -78,6 +79,11 @@ def organizations_of(user: User) -> list[Organization]:
     return list(
         Organization.objects.filter(memberships__user=user, memberships__is_active=True).order_by("name", "pk")
     )
+
+
+def has_confirmed_email(user: User) -> bool:
+    """Say whether a user has shown that their e-mail address is theirs."""
+    return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
 
 
 def record_consent(*, user: User, version: str) -> None:
