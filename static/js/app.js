@@ -57,7 +57,7 @@ document.addEventListener("click", async (event) => {
 
   const copy = event.target.closest("[data-copy]")
   if (copy) {
-    const source = document.getElementById(copy.dataset.copy)
+    const source = copy.dataset.copy.startsWith("#") ? document.querySelector(copy.dataset.copy) : null
     const words = source ? (source.value ?? source.textContent.trim()) : copy.dataset.copy
     await navigator.clipboard.writeText(words)
     toast({ category: "success", title: text("copied") })
