@@ -1,0 +1,61 @@
+"""Where everybody begins: what is theirs today."""
+
+from datetime import timedelta
+
+from django.db.models import Case, Count, DecimalField, F, Q, Sum, Value, When
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from crm.models import Lead, StageChange
+from members.permissions import require
+
+QUIET_DAYS = 7
+ROWS = 8
+
+
+@require_safe
+@never_cache
+def day(request: HttpRequest) -> HttpResponse:
+    """Show one's open leads, what moved today, and what nobody has touched for a week."""
+    require(request.member, "lead.view")
+    if not Lead.objects.exists():
+        return render(request, "crm/day.html", {"is_new": True, "now": timezone.localtime()})
+    now = timezone.localtime()
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    mine = Lead.objects.filter(owner=request.member, archived_at=None)
+    is_open, is_quiet = Q(outcome=Lead.Outcome.OPEN), Q(updated_at__lt=now - timedelta(days=QUIET_DAYS))
+    is_local = Q(currency=request.organization.currency)
+    won = Q(outcome=Lead.Outcome.WON, closed_at__gte=midnight.replace(day=1))
+    counts = mine.aggregate(
+        open=Count("pk", filter=is_open),
+        open_value=Sum("value", filter=is_open & is_local),
+        quiet=Count("pk", filter=is_open & is_quiet),
+        won=Count("pk", filter=won),
+        won_value=Sum("value", filter=won & is_local),
+    )
+    moves = StageChange.objects.filter(
+        lead__owner=request.member, lead__archived_at=None, at__gte=midnight, from_name__gt=""
+    )
+    order = "age" if request.GET.get("order") == "age" else "value"
+    # Another currency's number says nothing beside ours: those come after.
+    worth = Case(When(is_local, then=F("value")), default=Value(None), output_field=DecimalField())
+    by = {"value": [worth.desc(nulls_last=True), "-pk"], "age": ["created_at", "pk"]}[order]
+    rows = mine.select_related("stage", "company", "contact")
+    return render(
+        request,
+        "crm/day.html",
+        {
+            "now": now,
+            "counts": counts,
+            "order": order,
+            "open_leads": rows.filter(is_open).order_by(*by)[:ROWS],
+            "moved": moves.select_related("lead", "actor", "to_stage").order_by("-at", "-pk")[:ROWS],
+            "moved_count": moves.count(),
+            "quiet": rows.filter(is_open & is_quiet).order_by("updated_at", "pk")[:ROWS],
+            "unowned": Lead.objects.open().filter(owner=None).count(),
+            "quiet_days": QUIET_DAYS,
+        },
+    )

@@ -1,0 +1,148 @@
+// A lead, in the panel beside the board or on its own page: editing in place, notes, staying up to date.
+
+const ROOTS = "#lead-panel, #lead-page"
+const root = () => document.querySelector(ROOTS)
+const panel = () => document.getElementById("panel")
+
+// Editing in place. What stood there before a field opened, so that Esc can put it back.
+const before = new WeakMap()
+let focusAfter = ""
+
+document.addEventListener("htmx:beforeSwap", (event) => {
+  const place = event.detail.target
+  if (place?.matches?.("[data-fact]") && !place.querySelector("[data-fact-form]")) before.set(place, place.innerHTML)
+})
+
+function cancel(form) {
+  const place = form.closest("[data-fact]")
+  place.innerHTML = before.get(place) ?? ""
+  htmx.process(place)
+  place.querySelector("button")?.focus()
+  release()
+}
+
+document.addEventListener("click", (event) => {
+  const form = event.target.closest("[data-fact-cancel]")?.closest("[data-fact-form]")
+  if (form) cancel(form)
+})
+document.addEventListener("keydown", (event) => {
+  const form = event.target.closest?.("[data-fact-form]")
+  if (form && event.key === "Escape") {
+    event.preventDefault()
+    event.stopPropagation()
+    cancel(form)
+  }
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest?.("[data-note-form]")) {
+    event.preventDefault()
+    event.target.form.requestSubmit()
+  }
+}, true)
+
+// While something is being typed, nothing that others do may replace it; the board waits as well.
+let missed = false
+const isTyping = () => Boolean(root()?.querySelector("[data-fact-form]")) || Boolean(draft())
+const draft = () => root()?.querySelector("[data-note-form] textarea")?.value ?? ""
+
+function lock() {
+  const isLocked = isTyping() || Boolean(document.querySelector(`:is(${ROOTS}) dialog[open]`))
+  root()?.toggleAttribute("data-live-lock", isLocked)
+  return isLocked
+}
+function release() {
+  if (lock()) return
+  document.body.dispatchEvent(new CustomEvent("crm:live-unlocked"))
+  if (missed) refresh()
+}
+document.addEventListener("input", (event) => { if (event.target.closest("[data-note-form]")) release() })
+document.addEventListener("close", (event) => { if (event.target.closest(ROOTS)) release() }, true)
+document.addEventListener("click", (event) => { if (event.target.closest("[data-dialog-open]")) lock() })
+
+function refresh() {
+  const here = root()
+  if (!here) return
+  missed = isTyping()
+  if (missed) return
+  const { url, version } = here.dataset
+  htmx.ajax("GET", `${url}?seen=${version}`, { source: here, target: here, swap: "morph" })
+}
+document.body.addEventListener("crm:lead-changed", (event) => {
+  if (event.detail.ids?.map(String).includes(root()?.dataset.lead)) refresh()
+})
+// A move is answered with what the board needs: the lead asks again for itself.
+document.addEventListener("htmx:afterRequest", (event) => {
+  if (event.target.matches?.("[data-lead-move]") && event.detail.xhr?.status !== 0) refresh()
+})
+
+// Saved: where the focus goes on, and that a sent note is not a draft any more.
+let kept = ""
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (!event.detail.target?.matches?.(ROOTS) || !event.detail.shouldSwap) return
+  const asked = event.detail.requestConfig.elt
+  focusAfter = asked.matches("[data-fact-form]") ? asked.closest("[data-fact]").id : ""
+  if (asked.matches("[data-note-form]")) asked.reset()
+  asked.closest("dialog")?.close()
+  kept = draft()
+})
+document.addEventListener("htmx:afterSettle", (event) => {
+  if (!event.target.matches?.(`${ROOTS}, [data-fact], #panel`)) return
+  if (event.target.matches(ROOTS)) {
+    const text = root()?.querySelector("[data-note-form] textarea")
+    if (text && kept && !text.value) text.value = kept
+    if (focusAfter) document.getElementById(focusAfter)?.querySelector("button")?.focus({ preventScroll: true })
+    focusAfter = ""
+  }
+  showTags()
+  release()
+})
+
+// Tags in use: a press writes the name into the field, another takes it out.
+const names = (input) => input.value.split(",").map((name) => name.trim()).filter(Boolean)
+const isSame = (one, other) => one.toLowerCase() === other.toLowerCase()
+const tagInput = (element) => element.closest("form")?.querySelector("[data-tags]")
+
+function showTags() {
+  for (const chip of document.querySelectorAll("[data-tag]")) {
+    const input = tagInput(chip)
+    chip.setAttribute("aria-pressed", String(names(input).some((name) => isSame(name, chip.dataset.tag))))
+  }
+}
+document.addEventListener("click", (event) => {
+  const chip = event.target.closest("[data-tag]")
+  if (!chip) return
+  const input = tagInput(chip)
+  const rest = names(input).filter((name) => !isSame(name, chip.dataset.tag))
+  input.value = (rest.length === names(input).length ? [...rest, chip.dataset.tag] : rest).join(", ")
+  showTags()
+})
+document.addEventListener("input", (event) => { if (event.target.matches("[data-tags]")) showTags() })
+showTags()
+
+// The panel closes back to the board's address, and the browser's Back does the same, without a reload.
+let home = ""
+document.addEventListener("htmx:beforeSwap", (event) => {
+  if (event.detail.target === panel() && !panel().firstElementChild) home = location.pathname + location.search
+})
+function close({ push }) {
+  panel().replaceChildren()
+  if (push) history.pushState({ htmx: true }, "", home)
+  document.title = panel().dataset.title || document.title
+  htmx.trigger(panel(), "htmx:afterSettle", { elt: panel() })
+  document.body.dispatchEvent(new CustomEvent("crm:live-unlocked"))
+}
+document.addEventListener("click", (event) => {
+  const link = event.target.closest("[data-panel-close]")
+  if (!link || !home || !link.closest("#panel") || event.ctrlKey || event.metaKey || event.button) return
+  event.preventDefault()
+  close({ push: true })
+})
+addEventListener("popstate", (event) => {
+  if (!panel() || !home) return
+  const address = location.pathname + location.search
+  if (address === home) {
+    event.stopImmediatePropagation()
+    close({ push: false })
+  } else if (/\/leads\/\d+\/$/.test(location.pathname)) {
+    event.stopImmediatePropagation()
+    htmx.ajax("GET", address, { source: panel(), target: panel(), swap: "innerHTML" })
+  }
+}, true)
