@@ -19,7 +19,9 @@ def logging_config(*, as_json: bool, level: str) -> None:
     renderer = structlog.processors.JSONRenderer() if as_json else structlog.dev.ConsoleRenderer(colors=False)
     final = [structlog.stdlib.ProcessorFormatter.remove_processors_meta]
     if as_json:
-        final.append(structlog.processors.dict_tracebacks)  # type: ignore[arg-type]
+        # Without local variables: they hold names, messages and passwords.
+        transformer = structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+        final.append(structlog.processors.ExceptionRenderer(transformer))  # type: ignore[arg-type]
     logging.config.dictConfig(
         {
             "version": 1,
