@@ -102,7 +102,11 @@ def _listening(
         wait_until(lambda: live(address) or child.popen.poll() is not None, seconds=STARTING_SECONDS, every=0.1)
         if not live(address):
             raise NotStarted(f"{' '.join(command)} does not answer:\n{log.read_text()[-2000:]}")
-        yield Server(child.popen.pid, address)
+        try:
+            yield Server(child.popen.pid, address)
+        except RuntimeError:  # it answered something else than it should
+            print(log.read_text()[-3000:], file=sys.stderr)
+            raise
 
 
 @contextmanager
