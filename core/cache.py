@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from django.core.cache.backends.redis import RedisCache
-from redis import RedisError
+from core.redis import ONCE, ValkeyError
 
 log = logging.getLogger(__name__)
 
@@ -15,6 +15,10 @@ class ForgivingRedisCache(RedisCache):
     Rate limits of sign-in live in the cache: while it is away they do not count, which is why
     /health/ready calls that state degraded.
     """
+
+    def __init__(self, server: str, params: dict[str, Any]) -> None:
+        options = {"socket_timeout": 1, "socket_connect_timeout": 0.5, "retry": ONCE, **params.get("OPTIONS", {})}
+        super().__init__(server, {**params, "OPTIONS": options})
 
     def get(self, key: Any, default: Any = None, version: Any = None) -> Any:
         return self._try("get", default, key, default, version)
@@ -40,6 +44,6 @@ class ForgivingRedisCache(RedisCache):
     def _try(self, method: str, otherwise: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             return getattr(super(), method)(*args, **kwargs)
-        except RedisError as error:
+        except ValkeyError as error:
             log.warning("cache is away: %s", type(error).__name__)
             return otherwise

@@ -12,10 +12,10 @@ from celery.result import AsyncResult
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerDown
-from redis import RedisError
 from tenant_schemas_celery.app import get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
+from core.redis import ValkeyError, client
 from tenants.context import PUBLIC, current_organization, current_schema
 from tenants.models import Due, Organization
 
@@ -79,8 +79,9 @@ def defer(task: Any, **arguments: int | str) -> None:
 def nudge(task: Any, *, schema_name: str, arguments: dict[str, Any]) -> AsyncResult | None:
     """Send a task to the workers; a broker that is away is only logged, the row stays owed."""
     try:
+        client().ping()  # kombu would try for six seconds, in the request that is being answered
         return task.apply_async(kwargs=arguments, headers={"_schema_name": schema_name}, retry=False)
-    except (OperationalError, BrokerDown, RedisError, OSError):
+    except (OperationalError, BrokerDown, ValkeyError, OSError):
         log.warning("broker is away, %s waits for the sweep", task.name)
         return None
 

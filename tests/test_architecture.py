@@ -145,8 +145,8 @@ def test_no_bare_threads_and_no_async_orm():
     assert not wrong
 
 
-def test_only_core_redis_and_the_cache_talk_to_valkey():
-    allowed = {"core/redis.py", "core/cache.py", "tenants/jobs.py"}
+def test_only_core_redis_talks_to_valkey():
+    allowed = {"core/redis.py"}
     wrong = [
         str(file.relative_to(BASE))
         for file in sources(*LAYERS)

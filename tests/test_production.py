@@ -63,8 +63,9 @@ def test_a_page_uses_its_own_nonce_once(owner):
     assert nonce(first) != nonce(second)
 
 
-def test_the_session_cookie_is_closed_to_scripts(owner):
-    cookie = owner.client.cookies[settings.SESSION_COOKIE_NAME]
+def test_the_session_cookie_is_closed_to_scripts(organization, client):
+    client.post("/accounts/login/", {"login": "ana@acme.test", "password": "senha-bem-longa-1"})
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME]
     assert cookie["httponly"]
     assert cookie["samesite"] == "Lax"
 
