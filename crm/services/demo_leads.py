@@ -53,7 +53,7 @@ def invent_leads(
     faker.seed_instance(random.randrange(2**32))
     contacts = _contacts(scene, faker, random)
     now = timezone.now().replace(microsecond=0)
-    sellers = [member for member in members if member.role in {Role.SALES, Role.MANAGER}]
+    sellers = [member for member in members if member.role != Role.VIEWER]
     author = _Author(scene, list(pipeline.stages.all()), sellers, contacts, tags, random, now)
     stories = sorted((author.story() for _ in range(scene.count)), key=lambda story: story.lead.updated_at, reverse=True)
     in_stage: dict[int, list[Lead]] = defaultdict(list)

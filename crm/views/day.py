@@ -21,9 +21,9 @@ ROWS = 8
 def day(request: HttpRequest) -> HttpResponse:
     """Show one's open leads, what moved today, and what nobody has touched for a week."""
     require(request.member, "lead.view")
+    now, name = timezone.localtime(), request.member.name.partition(" ")[0]
     if not Lead.objects.exists():
-        return render(request, "crm/day.html", {"is_new": True, "now": timezone.localtime()})
-    now = timezone.localtime()
+        return render(request, "crm/day.html", {"is_new": True, "now": now, "name": name})
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     mine = Lead.objects.filter(owner=request.member, archived_at=None)
     is_open, is_quiet = Q(outcome=Lead.Outcome.OPEN), Q(updated_at__lt=now - timedelta(days=QUIET_DAYS))
@@ -49,6 +49,7 @@ def day(request: HttpRequest) -> HttpResponse:
         "crm/day.html",
         {
             "now": now,
+            "name": name,
             "counts": counts,
             "order": order,
             "open_leads": rows.filter(is_open).order_by(*by)[:ROWS],
