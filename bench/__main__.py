@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench import board, move, report
+from bench import board, importing, live, memory, move, report, signup, startup
 from bench.database import ROOT
 from bench.meter import NoMeter
 from bench.report import Area
@@ -21,6 +21,11 @@ from bench.setting import Setting, setting
 AREAS: dict[str, Callable[[Setting], Area]] = {
     "board": board.run,
     "move": move.run,
+    "live": live.run,
+    "import": importing.run,
+    "signup": signup.run,
+    "memory": memory.run,
+    "up": startup.run,
 }
 DOCUMENT = ROOT / "docs" / "benchmarks.md"
 
@@ -72,7 +77,9 @@ def machine(here: Setting) -> str:
 
 def processor() -> str:
     lines = Path("/proc/cpuinfo").read_text().splitlines()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor")
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown processor"
+    )
 
 
 def write(area: Area, on: str) -> None:

@@ -9,11 +9,11 @@ from bench.servers import GUNICORN, gunicorn
 from bench.setting import Setting, bare_process
 
 BARE = "bare SQL + Jinja2"
-METHOD = """One signed-in manager loads the board page of six stages with `per_column=80`, one request at a time, through the
-whole product: session, member, rights, content security policy, live position. *CPU* is processor time of the server's
-processes and of PostgreSQL per request. In turn with it, on the same leads: the same cards by two SQL statements and
-Jinja2 in a process without a server (the base of the ratios), and the floor, one file of bare Django on the same
-gunicorn, by SQL and by the ORM."""
+METHOD = """One signed-in manager loads the board page of six stages with `per_column=80`, one request at a time,
+through the whole product: session, member, rights, content security policy, live position. *CPU* is processor time of
+the server's processes and of PostgreSQL per request. In turn with it, on the same leads: the same cards by two SQL
+statements and Jinja2 in a process without a server (the base of the ratios), and the floor, one file of bare Django
+on the same gunicorn, by SQL and by the ORM."""
 
 
 def run(here: Setting) -> Area:
@@ -39,7 +39,14 @@ def run(here: Setting) -> Area:
     figures = [
         Figure("board, 1,000 leads: CPU", costs["1k"].cpu, "ms", base=base, base_name=BARE, times=5),
         Figure("board, 10,000 leads: CPU", costs["10k"].cpu, "ms", base=base, base_name=BARE, times=5),
-        Figure("10,000 against 1,000 leads: CPU", costs["10k"].cpu, "ms", base=costs["1k"].cpu, base_name="1,000", times=1.3),
+        Figure(
+            "10,000 against 1,000 leads: CPU",
+            costs["10k"].cpu,
+            "ms",
+            base=costs["1k"].cpu,
+            base_name="1,000",
+            times=1.3,
+        ),
         Figure("board, 1,000 leads: of that PostgreSQL", costs["1k"].postgres, "ms"),
     ]
     for name in ("1k", "10k"):

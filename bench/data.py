@@ -11,9 +11,29 @@ from bench.sample import CITIES, ENDINGS, FIRST_NAMES, LAST_NAMES, SOURCES, TRAD
 SIZES = {"bench1k": 1_000, "bench10k": 10_000}
 STAGES = ["Lead", "Contato", "Qualificado", "Proposta", "Negociação", "Fechado"]
 SHARES = [40, 20, 15, 10, 5, 10]  # percent of the leads in each stage
-OWNERS = ["Ana Souza", "Bruno Lima", "Carla Dias", "Diego Rocha", "Elaine Melo", "Fábio Nunes", "Gabi Ramos", "Hugo Leão"]
-TAGS = ["quente", "frio", "retorno", "site", "loja virtual", "tráfego pago", "redes sociais", "urgente", "parceiro", "VIP"]
-PASSWORD = "senha-bem-longa-1"  # noqa: S105
+OWNERS = [
+    "Ana Souza",
+    "Bruno Lima",
+    "Carla Dias",
+    "Diego Rocha",
+    "Elaine Melo",
+    "Fábio Nunes",
+    "Gabi Ramos",
+    "Hugo Leão",
+]
+TAGS = [
+    "quente",
+    "frio",
+    "retorno",
+    "site",
+    "loja virtual",
+    "tráfego pago",
+    "redes sociais",
+    "urgente",
+    "parceiro",
+    "VIP",
+]
+PASSWORD = "senha-bem-longa-1"
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 
 

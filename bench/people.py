@@ -15,7 +15,9 @@ PER_COLUMN = 80
 
 def browser(address: str) -> httpx.Client:
     """Return a client that keeps cookies and its connection."""
-    return httpx.Client(base_url=f"http://{address}", timeout=60, headers={"Accept": "text/html", "Accept-Language": "pt-BR"})
+    return httpx.Client(
+        base_url=f"http://{address}", timeout=60, headers={"Accept": "text/html", "Accept-Language": "pt-BR"}
+    )
 
 
 def sign_in(client: httpx.Client, owner: int = 0) -> None:
@@ -74,7 +76,7 @@ def mover(client: httpx.Client, database_url: str, slug: str) -> Mover:
         row = connection.execute("SELECT schema_name FROM tenants_organization WHERE slug = %s", [slug]).fetchone()
         assert row is not None, slug
         connection.execute("SELECT set_config('search_path', %s, false)", [row[0]])
-        pipeline = connection.execute('SELECT min(id) FROM crm_pipeline').fetchone()
+        pipeline = connection.execute("SELECT min(id) FROM crm_pipeline").fetchone()
         assert pipeline is not None
         columns: dict[int, list[int]] = {
             pk: [] for (pk,) in connection.execute('SELECT id FROM crm_stage ORDER BY "order"').fetchall()

@@ -1,10 +1,12 @@
 """Fill the benchmark's database: organizations as sign-up makes them, then leads in bulk.
 
-Runs in a Django process of its own: `python -m bench.provision fill | spares COUNT`.
+Runs in a Django process of its own: `python -m bench.provision fill | spares COUNT | import FILE`.
 """
 
 import os
 import sys
+import time
+from pathlib import Path
 
 import django
 
@@ -12,20 +14,22 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 django.setup()
 
 import psycopg  # noqa: E402
+from django.core.files.base import File  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import connection  # noqa: E402
 
 from bench.data import OWNERS, PASSWORD, SIZES, STAGES, TAGS, email_of, leads  # noqa: E402
 from bench.floor import tables  # noqa: E402
-from crm.models import Activity, Company, Contact, Lead, Stage, StageChange, Tag  # noqa: E402
+from crm.models import Activity, Company, Contact, Import, Lead, Stage, StageChange, Tag  # noqa: E402
 from crm.positions import keys_between  # noqa: E402
+from crm.services.imports import IN_PROGRESS, create_import, start_import  # noqa: E402
 from crm.services.people import company_key  # noqa: E402
 from crm.services.pipelines import default_pipeline  # noqa: E402
 from members.models import Member, Role, Team  # noqa: E402
 from members.services.people import add_member  # noqa: E402
 from tenants import schemas  # noqa: E402
 from tenants.context import in_organization  # noqa: E402
-from tenants.models import SpareSchema, User  # noqa: E402
+from tenants.models import Organization, SpareSchema, User  # noqa: E402
 from tenants.services import create_organization  # noqa: E402
 
 
@@ -80,7 +84,8 @@ def fill_organization(count: int) -> None:
     through = Lead.tags.through
     through.objects.bulk_create(through(lead=row, tag=tags[at]) for row, lead in pairs for at in lead.tags)
     StageChange.objects.bulk_create(
-        StageChange(lead=row, to_stage=row.stage, to_name=row.stage.name, actor=owners[0], at=row.created_at) for row in rows
+        StageChange(lead=row, to_stage=row.stage, to_name=row.stage.name, actor=owners[0], at=row.created_at)
+        for row in rows
     )
     Activity.objects.bulk_create(Activity(lead=row, actor=owners[0], verb="created", at=row.created_at) for row in rows)
 
@@ -108,10 +113,26 @@ def spares(count: int) -> None:
         SpareSchema.objects.create(schema_name=schemas.clone_template())
 
 
+def import_by_worker(path: Path) -> None:
+    """Start an import as its page does, and wait until the worker has finished it."""
+    with in_organization(Organization.objects.get(slug="bench1k")):
+        actor = Member.objects.order_by("pk")[0]
+        with path.open("rb") as file:
+            import_ = create_import(actor=actor, file=File(file), name=path.name)
+        start_import(actor=actor, import_id=import_.pk)
+        while import_.status in IN_PROGRESS:
+            time.sleep(0.5)
+            import_.refresh_from_db()
+        if import_.status != Import.Status.DONE:
+            raise SystemExit(f"the import ended as {import_.status}: {import_.error}")
+
+
 if __name__ == "__main__":
     match sys.argv[1:]:
         case ["fill"]:
             fill()
         case ["spares", wanted]:
             spares(int(wanted))
+        case ["import", path]:
+            import_by_worker(Path(path))
     connection.close()

@@ -89,9 +89,7 @@ def as_text(area: Area) -> str:
     """Lay an area out for the terminal."""
     rows = [HEADINGS, *(figure.cells() for figure in area.figures)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(HEADINGS))]
-    lines = [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
-    ]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join([f"{area.title} ({area.server})", *(f"  {line}" for line in lines)])
 
 

@@ -91,9 +91,7 @@ def live(address: str) -> bool:
 
 
 @contextmanager
-def _listening(
-    command: list[str], option: str, *, env: Mapping[str, str], folder: Path, port: int
-) -> Iterator[Server]:
+def _listening(command: list[str], option: str, *, env: Mapping[str, str], folder: Path, port: int) -> Iterator[Server]:
     port = port or free_port()
     address = f"127.0.0.1:{port}"
     log = folder / f"server-{port}.log"

@@ -111,7 +111,9 @@ def orm_board(request: HttpRequest, size: str) -> HttpResponse:
     columns = []
     for stage in Stage.objects.using(size).order_by("place"):
         cards = leads.filter(stage=stage).select_related("contact", "owner").order_by("rank")[:PER_COLUMN]
-        columns.append({"id": stage.pk, "name": stage.name, **totals[stage.pk], "cards": [_card(lead) for lead in cards]})
+        columns.append(
+            {"id": stage.pk, "name": stage.name, **totals[stage.pk], "cards": [_card(lead) for lead in cards]}
+        )
     tags = _tags(size, [card["id"] for column in columns for card in column["cards"]])
     for column in columns:
         for card in column["cards"]:

@@ -22,12 +22,14 @@ SELECT stage.id, stage.name, count(*), sum(value)
 FROM {schema}.stage JOIN {schema}.lead ON stage_id = stage.id GROUP BY stage.id ORDER BY place
 """
 TEMPLATE = """<!doctype html><html><body>{% for column in columns %}
-<section class="column" id="stage-{{ column.id }}"><h2>{{ column.name }} <b>{{ column.count }}</b> <i>{{ column.total }}</i></h2>
+<section class="column" id="stage-{{ column.id }}">
+<h2>{{ column.name }} <b>{{ column.count }}</b> <i>{{ column.total }}</i></h2>
 {% for lead in column.cards %}<article class="card" id="lead-{{ lead.id }}" data-stage="{{ column.id }}">
 <h3><a href="/leads/{{ lead.id }}/">{{ lead.title }}</a></h3><p class="value">{{ lead.value }}</p>
 <p>{{ lead.contact }} <a href="tel:{{ lead.phone }}">{{ lead.phone }}</a></p>
 <p class="tags">{% for tag in lead.tags %}<span class="tag">{{ tag }}</span>{% endfor %}</p>
-<footer><span data-priority="{{ lead.priority }}">{{ lead.priority }}</span> <time>{{ lead.due }}</time> <span>{{ lead.owner }}</span></footer>
+<footer><span data-priority="{{ lead.priority }}">{{ lead.priority }}</span> <time>{{ lead.due }}</time>
+<span>{{ lead.owner }}</span></footer>
 </article>{% endfor %}</section>{% endfor %}</body></html>"""
 FIELDS = ("id", "title", "stage", "value", "priority", "due", "contact", "phone", "owner", "tags")
 

@@ -36,7 +36,9 @@ def make(connection: psycopg.Connection, size: str) -> None:
     """Make and fill the tables of one size."""
     connection.execute(DDL.format(schema=schema_of(size)))
     cursor = connection.cursor()
-    cursor.executemany("INSERT INTO stage (name, place) VALUES (%s, %s)", [(name, at) for at, name in enumerate(STAGES)])
+    cursor.executemany(
+        "INSERT INTO stage (name, place) VALUES (%s, %s)", [(name, at) for at, name in enumerate(STAGES)]
+    )
     cursor.executemany("INSERT INTO owner (name) VALUES (%s)", [(name,) for name in OWNERS])
     cursor.executemany("INSERT INTO tag (name) VALUES (%s)", [(name,) for name in TAGS])
     drawn = list(leads(SIZES[size]))
