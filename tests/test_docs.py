@@ -7,6 +7,8 @@ import pytest
 from django.conf import settings
 from django.core.management import get_commands
 
+from crm.services.demo import AURORA, JATOBA, PASSWORD
+
 BASE = Path(settings.BASE_DIR)
 PAGES = sorted([*BASE.glob("*.md"), *BASE.glob("docs/**/*.md")])
 TOP = "config|core|tenants|members|crm|templates|static|tests|bench|docs|frontend|locale|\\.ci"
@@ -54,6 +56,17 @@ def test_commands_that_are_named_exist(page):
     text = page.read_text()
     assert set(re.findall(r"\./loved ([a-z]+)", text)) <= known
     assert set(re.findall(r"\./loved manage ([a-z_]+)", text)) <= set(get_commands())
+
+
+def test_the_readme_knows_who_may_sign_in_to_the_demo():
+    text = (BASE / "README.md").read_text()
+    assert f"`{PASSWORD}`" in text
+    people = [person for company in (AURORA, JATOBA) for person in company.people]
+    named = set(re.findall(r"`([a-z]+@[a-z]+\.example)`", text))
+    assert named
+    assert named <= {email for _name, email, _role, _team in people}
+    for company in (AURORA, JATOBA):
+        assert f"{company.name}, `/o/{company.slug}/`" in text
 
 
 @pytest.mark.parametrize("page", sorted(BASE.glob("docs/adr/0*.md")), ids=lambda page: page.stem)
