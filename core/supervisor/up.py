@@ -1,6 +1,7 @@
 """`./loved up`: servers, migrations, web, worker and beat, watched until somebody asks them to stop."""
 
 import errno
+import http
 import http.client
 import signal
 import socket
@@ -114,7 +115,7 @@ class House:
         if not logins.exists():
             say("  Making the database; the first time takes a little longer.")
         command: list[str | Path] = [sys.executable, "-m", "core.supervisor.prepare", logins]
-        command += ["--demo"] if self.options.demo else []
+        command += ["--demo"] if self.options.demo and self.env["LOVED_ENV"] != "production" else []
         child = self.family.start("command", command, env=self.env, log=log)
         while (status := child.popen.poll()) is None:
             self.interrupts.obey()
@@ -148,15 +149,13 @@ class House:
 
     def wait_for_web(self) -> None:
         """Wait for the first answer; a web process that cannot even start needs a person."""
-        began = time.monotonic()
-        while not answers(self.options):
+        began, log = time.monotonic(), self.log("web")
+        while (status := health(self.options)) != http.HTTPStatus.OK:
             self.interrupts.obey()
-            if self.family.died("web") is not None:
-                raise Trouble(
-                    f"The web process could not start: {last_line(self.log('web'))} Its log is {self.log('web')}."
-                )
+            if status is not None or self.family.died("web") is not None:
+                raise Trouble(f"The web process could not start: {last_line(log)} Its log is {log}.")
             if time.monotonic() - began > WEB_SECONDS:
-                raise Trouble(f"The web process does not answer after {WEB_SECONDS} s; its log is {self.log('web')}.")
+                raise Trouble(f"The web process does not answer after {WEB_SECONDS} s; its log is {log}.")
             time.sleep(0.1)
 
     def welcome(self, logins: str) -> None:
@@ -258,14 +257,15 @@ def already_running(place: Place) -> str:
     return f"{who} is using the local servers of this folder: let it end, then start again."
 
 
-def answers(options: Options) -> bool:
+def health(options: Options) -> int | None:
+    """Return the status with which the web process says that it lives; None while it does not answer."""
     host = EVERYWHERE.get(options.host, options.host)
     connection = http.client.HTTPConnection(host, options.port, timeout=5)
     try:
         connection.request("GET", "/health/live", headers={"Host": options.site})
-        return connection.getresponse().status < 500
+        return connection.getresponse().status
     except (OSError, http.client.HTTPException):
-        return False
+        return None
     finally:
         connection.close()
 
