@@ -1,0 +1,86 @@
+"""The lead card: one renderer for the page, for more of a column, for what changed, and for a move."""
+
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from django.conf import settings
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.safestring import SafeString
+from django.utils.translation import get_language, gettext, ngettext
+from jinja2 import Environment, FileSystemLoader, Template
+from markupsafe import Markup
+
+from core.money import format_money_compact
+from core.templatetags.ui import avatar, icon
+from crm.board import Row, tags_of
+
+TAGS_SHOWN = 3
+
+
+def render_cards(rows: Sequence[Row], *, may_move: bool) -> SafeString:
+    """Draw cards in the reader's language. Asks for their tags in one query."""
+    return render_columns([rows], may_move=may_move)[0]
+
+
+def render_columns(columns: Sequence[Sequence[Row]], *, may_move: bool) -> list[SafeString]:
+    """Draw the cards of several columns, each column by itself. Asks for all tags in one query."""
+    printer = _Printer([row["id"] for rows in columns for row in rows])
+    context = {
+        "may_move": may_move,
+        "lead_url": reverse("crm:lead_detail", args=[0]).removesuffix("0/"),
+        "words": {"move": gettext("Move to…")},
+        "icon": Markup(icon("ellipsis")),
+    }
+    # Jinja2 has escaped what it wrote.
+    return [SafeString(_template().render(cards=map(printer.card, rows), **context)) for rows in columns]
+
+
+class _Printer:
+    """Write what cards show. A board has many cards and few people: what depends on little is written once."""
+
+    def __init__(self, lead_ids: list[int]) -> None:
+        self.tags = tags_of(lead_ids) if lead_ids else {}
+        self.language = get_language() or "pt-br"
+        self.now = timezone.now()
+        self.owners = {None: Markup('<span class="crm-none">{}</span>').format(gettext("No owner"))}
+        self.ages: dict[int, tuple[str, str]] = {}
+
+    def card(self, row: Row) -> tuple[Any, ...]:
+        """Return a card's values in the order in which the template takes them."""
+        tags = self.tags.get(row["id"], ())
+        value = row["value"]
+        return (
+            row["id"], row["version"], row["stage_id"], row["position"], row["title"],
+            row["company__name"] or row["contact__name"] or row["source"],
+            "" if value is None else format_money_compact(value, row["currency"], language=self.language),
+            tags[:TAGS_SHOWN], max(0, len(tags) - TAGS_SHOWN),
+            self._owner(row["owner__name"]), *self._age((self.now - row["stage_since"]).days),
+        )  # fmt: skip
+
+    def _owner(self, name: str | None) -> Markup:
+        if name not in self.owners:
+            self.owners[name] = Markup(avatar(name, size="xs", title=False)) + Markup("<span>{}</span>").format(name)
+        return self.owners[name]
+
+    def _age(self, days: int) -> tuple[str, str]:
+        """Write how long a lead has been in its stage, shortly and in full."""
+        if days not in self.ages:
+            if days < 1:
+                self.ages[days] = gettext("today"), gettext("In this stage since today")
+            else:
+                full = ngettext("%(count)d day in this stage", "%(count)d days in this stage", days)
+                self.ages[days] = gettext("%(count)d d") % {"count": days}, full % {"count": days}
+        return self.ages[days]
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=FileSystemLoader(settings.BASE_DIR / "templates"),
+        autoescape=True,
+        trim_blocks=True,
+        auto_reload=settings.LOVED_ENV == "development",
+    )
+    return environment.get_template("crm/jinja/cards.html")
