@@ -106,7 +106,6 @@ def test(arguments: Sequence[str], *, state: Path) -> int:
 def bench(arguments: Sequence[str], *, state: Path) -> int:
     """Run a benchmark on servers of its own, as durable as real ones."""
     with session(state / "bench", fast=False, doing="./loved bench", prefix="BENCH_") as here:
-        here.migrate()
         return here.run(["-m", "bench", *arguments])
 
 

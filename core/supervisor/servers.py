@@ -3,6 +3,7 @@
 import fcntl
 import json
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
@@ -13,7 +14,7 @@ from core.supervisor import postgres, valkey
 from core.supervisor.environment import check_answers
 from core.supervisor.places import Place, place_at
 from core.supervisor.processes import Family, stop_leftovers, wait_until
-from core.supervisor.terminal import Trouble, say
+from core.supervisor.terminal import Trouble
 
 STARTING_SECONDS = 90
 
@@ -161,7 +162,7 @@ def wait_for_guests(place: Place, *, give_up: Callable[[], bool]) -> IO[str] | N
         return door is not None
 
     if not shut():
-        say("Other commands still use these servers; waiting for them.")
+        print("Other commands still use these servers; waiting for them.", file=sys.stderr, flush=True)
         wait_until(lambda: give_up() or shut(), seconds=3600, every=0.2)
     return doors[0] if doors else None
 
