@@ -18,14 +18,15 @@ function open(card) {
 region.addEventListener("click", (event) => {
   const card = event.target.closest(".crm-card")
   if (!card) return
-  if (event.target.closest("[data-move]")) {
+  if (event.target.closest(".crm-card-menu")) {
     openMenu(card)
     return
   }
   const isPlain = !(event.ctrlKey || event.metaKey || event.shiftKey || event.altKey || event.button)
   if (!isPlain || String(getSelection())) return
   event.preventDefault()
-  stand(card)
+  // The panel gives the focus back to where it was.
+  linkOf(card).focus({ preventScroll: true })
   open(card)
 })
 

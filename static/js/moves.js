@@ -134,10 +134,12 @@ let chosen = null // the card whose menu is open
 export function openMenu(card) {
   if (!mayMove() || !card) return
   chosen = card
-  const button = card.querySelector("[data-move]")
+  const button = card.querySelector(".crm-card-menu")
   for (const item of menu().querySelectorAll("[data-to]")) {
-    item.querySelector("[data-here]").hidden = item.dataset.to !== card.dataset.stage
-    item.disabled = item.dataset.to === card.dataset.stage && !previousCard(card)
+    const isHere = item.dataset.to === card.dataset.stage
+    item.disabled = isHere && !previousCard(card)
+    item.querySelector("[data-here]").hidden = !isHere || item.disabled
+    item.querySelector("[data-top]").hidden = !item.disabled
   }
   menu().showPopover()
   const { left, right, bottom, top } = button.getBoundingClientRect()
@@ -173,7 +175,7 @@ if (menu()) {
   })
   menu().addEventListener("toggle", (event) => {
     if (event.newState !== "closed") return
-    const button = chosen?.querySelector("[data-move]")
+    const button = chosen?.querySelector(".crm-card-menu")
     button?.removeAttribute("aria-expanded")
     if (chosen && (document.activeElement === document.body || menu().contains(document.activeElement))) linkOf(chosen).focus({ preventScroll: true })
     chosen = null
