@@ -51,13 +51,13 @@ class ImportColumnsForm(forms.Form):
 
     def __init__(self, *args: Any, import_: Import, **kwargs: Any) -> None:
         options = import_.options
-        initial = {
+        kwargs["initial"] = {
             "stage": options.get("stage"),
             "date_order": options["date_order"],
             "decimal": options["decimal"],
             "is_matching_people": options.get("match_people", True),
         }
-        super().__init__(*args, initial=initial, **kwargs)
+        super().__init__(*args, **kwargs)
         stages: Any = self.fields["stage"]
         stages.queryset = Stage.objects.select_related("pipeline").order_by("pipeline__order", "pipeline", "order")
         self.header: list[str] = options["header"]

@@ -23,6 +23,7 @@ from crm.services import columns
 from crm.services.import_rows import Planned, read_rows, sheet_of, skip_duplicates, stage_of
 from crm.services.news import announce_bulk
 from crm.services.people import company_key
+from crm.services.tags import color_of
 from crm.signals import leads_imported
 from crm.spreadsheet import Draft, Row, rows, safe_cell
 from members.models import Member
@@ -222,7 +223,8 @@ def _write_tags(planned: Sequence[Planned], leads: Sequence[Lead]) -> None:
         return
     known = {tag.name.lower() for tag in Tag.objects.all()}
     # PostgreSQL and Python disagree about the case of a few letters: such a tag is another's double.
-    Tag.objects.bulk_create([Tag(name=tag) for low, tag in wanted.items() if low not in known], ignore_conflicts=True)
+    missing = [Tag(name=tag, color=color_of(tag)) for low, tag in wanted.items() if low not in known]
+    Tag.objects.bulk_create(missing, ignore_conflicts=True)
     ids = {tag.name.lower(): tag.pk for tag in Tag.objects.all()}
     through = Lead.tags.through
     through.objects.bulk_create(

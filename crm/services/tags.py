@@ -28,6 +28,10 @@ def find_or_create_tags(names: Iterable[Tag | str]) -> list[Tag]:
 def _find_or_create(name: str) -> Tag:
     if not name or len(name) > MAX_NAME:
         raise Invalid(_("A tag has 1 to 40 characters."))
-    color = _COLORS[zlib.crc32(name.lower().encode()) % len(_COLORS)]
-    tag, _created = Tag.objects.get_or_create(name__iexact=name, defaults={"name": name, "color": color})
+    tag, _created = Tag.objects.get_or_create(name__iexact=name, defaults={"name": name, "color": color_of(name)})
     return tag
+
+
+def color_of(name: str) -> Stage.Color:
+    """Choose the colour of a new tag, always the same one for the same name."""
+    return _COLORS[zlib.crc32(name.lower().encode()) % len(_COLORS)]

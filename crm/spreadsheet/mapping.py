@@ -12,7 +12,7 @@ from crm.spreadsheet.values import Refused, parse_moment, parse_money
 
 # What a column can become, in the order of the page; '' keeps it beside the lead.
 TARGETS: dict[str, Sentence] = {
-    "": _("Keep as additional information"),
+    "": _("Additional information"),
     "title": _("Lead title"),
     "name": _("Contact name"),
     "email": _("E-mail"),

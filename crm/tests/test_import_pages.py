@@ -80,6 +80,10 @@ def test_the_whole_way_from_file_to_result(owner, stages):
     assert "leads.csv" in listed
     assert "Finished" in listed
 
+    lead = page(owner, f"/leads/{Lead.objects.get().pk}/")
+    assert "imported the lead from leads.csv, line 2" in lead
+    assert "Cidade" in lead
+
     response = owner.client.get(f"/imports/{import_.pk}/errors/")
     assert "attachment" in response.headers["Content-Disposition"]
     text = b"".join(response.streaming_content).decode("utf-8-sig")

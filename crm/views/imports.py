@@ -1,5 +1,6 @@
 """Pages of imports: upload, columns and preview, progress, what came of it."""
 
+from pathlib import Path
 from typing import Any
 
 from django.contrib import messages
@@ -114,7 +115,7 @@ def import_progress(request: MemberRequest, pk: int) -> HttpResponse:
 def import_errors(request: MemberRequest, pk: int) -> FileResponse:
     """Hand out the rows that were not imported, each with its reason."""
     import_ = service.find_import(actor=request.member, import_id=pk)
-    if not import_.errors_file or not import_.errors_file.storage.exists(import_.errors_file.name):
+    if not import_.errors_file or not Path(import_.errors_file.path).exists():
         raise Missing
     name = f"{import_.original_name.rpartition('.')[0] or import_.original_name}-{_('errors')}.csv"
     return FileResponse(
@@ -160,7 +161,9 @@ def _columns_context(import_: Import, form: ImportColumnsForm) -> dict[str, Any]
         "kept": [column for column, target in import_.mapping.items() if not target],
         "headings": [TARGETS[target] for target in targets],
         "preview": preview,
-        "rows": [(planned, _cells(planned, targets)) for planned in preview.rows] if preview else [],
+        "rows": [(planned, _beginning(planned), _cells(planned, targets)) for planned in preview.rows]
+        if preview
+        else [],
     }
 
 
@@ -172,6 +175,11 @@ def _samples(import_: Import) -> list[list[str]]:
             if (text := " ".join(cell.split())) and len(seen) < SAMPLES:
                 seen.setdefault(text[:80])
     return [list(seen) for seen in cells]
+
+
+def _beginning(planned: Planned) -> str:
+    """Show enough of a row to know it again."""
+    return " · ".join([cell.strip()[:40] for cell in planned.row.cells.values() if cell.strip()][:3])
 
 
 def _cells(planned: Planned, targets: list[str]) -> list[tuple[Any, str]]:
