@@ -14,7 +14,7 @@ from crm.services.demo_leads import Scene, invent_leads
 from crm.services.pipelines import default_pipeline
 from members.models import Member, Role, Team
 from members.services.people import add_member, create_team
-from tenants.context import in_organization
+from tenants.context import in_organization, leave
 from tenants.models import Organization, User
 from tenants.services import create_organization, remove_organization
 
@@ -129,7 +129,7 @@ def make_demo() -> list[Organization]:
 
 def remove_demo() -> int:
     """Remove the demo organizations, and their people as far as they are nowhere else; return how many."""
-    connection.set_schema_to_public()
+    leave()
     organizations = list(Organization.objects.filter(is_demo=True))
     for organization in organizations:
         remove_organization(organization=organization)
@@ -139,7 +139,7 @@ def remove_demo() -> int:
 
 def had_organizations() -> bool:
     """Say whether there ever was an organization here, whatever became of it."""
-    connection.set_schema_to_public()
+    leave()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_sequence_last_value(pg_get_serial_sequence('tenants_organization', 'id')::regclass)")
         return cursor.fetchone()[0] is not None
@@ -147,7 +147,7 @@ def had_organizations() -> bool:
 
 def demo_logins() -> list[str]:
     """Say in lines who may sign in to the demo, one person for each role; nothing if there is no demo."""
-    connection.set_schema_to_public()
+    leave()
     lines: list[str] = []
     for organization in Organization.objects.filter(is_demo=True).order_by("pk"):
         with in_organization(organization):

@@ -33,6 +33,7 @@ let resyncTimer = 0
 let failures = 0
 let held = []
 let lastToast = null
+let quiet = false
 
 let socket = null
 let attempts = 0
@@ -67,8 +68,9 @@ export function outdate() {
   generation += 1
 }
 
-/** Ask for some leads now. */
-export function refresh(ids, stageIds = []) {
+/** Ask for some leads now. Quietly, if the person has just been told what happened to them. */
+export function refresh(ids, stageIds = [], { quietly = false } = {}) {
+  quiet ||= quietly
   ids.forEach((id) => pending.add(id))
   stageIds.forEach((id) => stages.add(id))
   schedule()
@@ -156,7 +158,11 @@ export function settle() {
   if (resyncWanted && !isBusy()) {
     resyncWanted = false
     resync({ soon: true })
-  } else if (pending.size) schedule()
+  } else if (pending.size) {
+    clearTimeout(pullTimer)
+    pullTimer = 0
+    schedule()
+  }
 }
 
 function schedule() {
@@ -195,7 +201,8 @@ async function pull() {
     refresh(ids, touched)
   } else {
     apply(answer.html, { flash: true })
-    if (answer.toast) sayWho(answer.toast)
+    if (answer.toast && !quiet) sayWho(answer.toast)
+    quiet = false
     if (pending.size) schedule()
   }
 }
@@ -291,6 +298,7 @@ function connect() {
     if (lostAt && Date.now() - lostAt > 3000) announce(text("online"))
     attempts = 0
     lostAt = 0
+    document.documentElement.dataset.live = "open"
     showState()
   })
   mine.addEventListener("message", (event) => mine === socket && hear(JSON.parse(event.data)))
@@ -305,6 +313,7 @@ function lost(code) {
     return
   }
   lostAt ||= Date.now()
+  document.documentElement.dataset.live = "lost"
   const wait = code === COME_AGAIN ? Math.random() * 1000 : Math.min(10000, 500 * 2 ** attempts) * (0.5 + Math.random() / 2)
   attempts += 1
   // A refused handshake looks like a broken line: ask by HTTP whether we may still be here.

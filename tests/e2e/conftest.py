@@ -13,9 +13,6 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-# Playwright keeps an event loop open in this thread, which Django's guard would take for our mistake.
-os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
@@ -96,6 +93,8 @@ def chromium() -> Iterator[object]:
         pytest.skip("no Chromium on this machine: install the package chromium, or set CHROMIUM to its path")
     from playwright.sync_api import sync_playwright
 
+    # Playwright keeps an event loop open in this thread, which Django's guard would take for our mistake.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
