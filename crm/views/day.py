@@ -44,6 +44,12 @@ def day(request: HttpRequest) -> HttpResponse:
     worth = Case(When(is_local, then=F("value")), default=Value(None), output_field=DecimalField())
     by = {"value": [worth.desc(nulls_last=True), "-pk"], "age": ["created_at", "pk"]}[order]
     rows = mine.select_related("stage", "company", "contact")
+    open_leads = list(rows.filter(is_open).order_by(*by)[:ROWS])
+    quiet = list(rows.filter(is_open & is_quiet).order_by("updated_at", "pk")[:ROWS])
+    for lead in open_leads:
+        lead.days = (now - lead.created_at).days  # type: ignore[attr-defined]
+    for lead in quiet:
+        lead.days = (now - lead.updated_at).days  # type: ignore[attr-defined]
     return render(
         request,
         "crm/day.html",
@@ -52,10 +58,10 @@ def day(request: HttpRequest) -> HttpResponse:
             "name": name,
             "counts": counts,
             "order": order,
-            "open_leads": rows.filter(is_open).order_by(*by)[:ROWS],
+            "open_leads": open_leads,
             "moved": moves.select_related("lead", "actor", "to_stage").order_by("-at", "-pk")[:ROWS],
             "moved_count": moves.count(),
-            "quiet": rows.filter(is_open & is_quiet).order_by("updated_at", "pk")[:ROWS],
+            "quiet": quiet,
             "unowned": Lead.objects.open().filter(owner=None).count(),
             "quiet_days": QUIET_DAYS,
         },

@@ -32,28 +32,35 @@ document.addEventListener("keydown", (event) => {
     event.stopPropagation()
     cancel(form)
   }
+  // A choice does not send its form by itself.
+  if (form && event.key === "Enter" && event.target.matches("select")) {
+    event.preventDefault()
+    form.requestSubmit()
+  }
   if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.closest?.("[data-note-form]")) {
     event.preventDefault()
     event.target.form.requestSubmit()
   }
 }, true)
 
-// While something is being typed, nothing that others do may replace it; the board waits as well.
+// While something is being typed, nothing that others do may replace it.
 let missed = false
-const isTyping = () => Boolean(root()?.querySelector("[data-fact-form]")) || Boolean(draft())
-const draft = () => root()?.querySelector("[data-note-form] textarea")?.value ?? ""
+const isTyping = () => Boolean(root()?.querySelector("[data-fact-form], dialog[open]")) || Boolean(noteField()?.value)
+const noteField = () => root()?.querySelector("[data-note-form] textarea")
 
 function lock() {
-  const isLocked = isTyping() || Boolean(document.querySelector(`:is(${ROOTS}) dialog[open]`))
+  const isLocked = isTyping()
   root()?.toggleAttribute("data-live-lock", isLocked)
   return isLocked
 }
 function release() {
-  if (lock()) return
-  document.body.dispatchEvent(new CustomEvent("crm:live-unlocked"))
-  if (missed) refresh()
+  if (!lock() && missed) refresh()
 }
-document.addEventListener("input", (event) => { if (event.target.closest("[data-note-form]")) release() })
+document.addEventListener("input", (event) => {
+  if (!event.target.closest("[data-note-form]")) return
+  drafts.set(root().dataset.lead, event.target.value)
+  release()
+})
 document.addEventListener("close", (event) => { if (event.target.closest(ROOTS)) release() }, true)
 document.addEventListener("click", (event) => { if (event.target.closest("[data-dialog-open]")) lock() })
 
@@ -68,32 +75,44 @@ function refresh() {
 document.body.addEventListener("crm:lead-changed", (event) => {
   if (event.detail.ids?.map(String).includes(root()?.dataset.lead)) refresh()
 })
+// The page alone has no socket: it looks again when somebody comes back to it.
+document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh() })
 // A move is answered with what the board needs: the lead asks again for itself.
 document.addEventListener("htmx:afterRequest", (event) => {
   if (event.target.matches?.("[data-lead-move]") && event.detail.xhr?.status !== 0) refresh()
 })
 
-// Saved: where the focus goes on, and that a sent note is not a draft any more.
-let kept = ""
+// Saved: where the focus goes on, and that a sent note is not a draft any more. Drafts outlive a closed panel.
+const drafts = new Map()
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (!event.detail.target?.matches?.(ROOTS) || !event.detail.shouldSwap) return
   const asked = event.detail.requestConfig.elt
   focusAfter = asked.matches("[data-fact-form]") ? asked.closest("[data-fact]").id : ""
-  if (asked.matches("[data-note-form]")) asked.reset()
+  if (asked.matches("[data-note-form]")) {
+    drafts.delete(root().dataset.lead)
+    asked.reset()
+  }
   asked.closest("dialog")?.close()
-  kept = draft()
 })
 document.addEventListener("htmx:afterSettle", (event) => {
   if (!event.target.matches?.(`${ROOTS}, [data-fact], #panel`)) return
-  if (event.target.matches(ROOTS)) {
-    const text = root()?.querySelector("[data-note-form] textarea")
-    if (text && kept && !text.value) text.value = kept
-    if (focusAfter) document.getElementById(focusAfter)?.querySelector("button")?.focus({ preventScroll: true })
-    focusAfter = ""
-  }
+  const note = noteField()
+  if (note && !note.value) note.value = drafts.get(root().dataset.lead) ?? ""
+  if (focusAfter) document.getElementById(focusAfter)?.querySelector("button")?.focus({ preventScroll: true })
+  focusAfter = ""
+  showTitle()
   showTags()
   release()
 })
+
+/** The page's own title stands outside of what is swapped. */
+function showTitle() {
+  const title = document.querySelector("#lead-page h2")?.innerText.trim()
+  const places = [...document.querySelectorAll("[data-lead-title]")]
+  if (!title || !places.length) return
+  document.title = document.title.replace(places[0].textContent, title)
+  for (const place of places) place.textContent = title
+}
 
 // Tags in use: a press writes the name into the field, another takes it out.
 const names = (input) => input.value.split(",").map((name) => name.trim()).filter(Boolean)
@@ -125,9 +144,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 function close({ push }) {
   panel().replaceChildren()
   if (push) history.pushState({ htmx: true }, "", home)
-  document.title = panel().dataset.title || document.title
   htmx.trigger(panel(), "htmx:afterSettle", { elt: panel() })
-  document.body.dispatchEvent(new CustomEvent("crm:live-unlocked"))
 }
 document.addEventListener("click", (event) => {
   const link = event.target.closest("[data-panel-close]")
