@@ -1,9 +1,13 @@
 """Organizations come and go, and people come to them."""
 
 import re
+import shutil
 import unicodedata
+from functools import partial
+from pathlib import Path
 
 from allauth.account.models import EmailAddress
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -53,12 +57,13 @@ def _create(*, name: str, slug: str, owner: User, is_demo: bool) -> Organization
 
 
 def remove_organization(*, organization: Organization) -> None:
-    """Remove an organization and everything in it. There is no way back."""
+    """Remove an organization and everything in it, its uploads too. There is no way back."""
     schema = organization.schema_name
     leave()
     with transaction.atomic():
         organization.delete()
         schemas.drop_schema(schema)
+        transaction.on_commit(partial(shutil.rmtree, Path(settings.MEDIA_ROOT) / schema, ignore_errors=True))
 
 
 def admit(*, organization: Organization, user: User) -> Membership:

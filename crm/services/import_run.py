@@ -95,7 +95,7 @@ def _run_chunk_patiently(import_id: int, reader: _Reader) -> bool:
 @transaction.atomic
 def _run_chunk(import_id: int, reader: _Reader) -> bool:
     """Import the next rows and say whether there may be more. Locks the import, then the columns."""
-    import_ = Import.objects.select_for_update(no_key=True, of=("self",)).select_related("created_by").get(pk=import_id)
+    import_ = _lock(import_id)
     if import_.status == Import.Status.DONE:
         return False
     batch = reader.after(import_.processed)
@@ -111,6 +111,11 @@ def _run_chunk(import_id: int, reader: _Reader) -> bool:
     _count(import_, planned)
     _record(import_, planned, leads)
     return True
+
+
+def _lock(import_id: int) -> Import:
+    imports = Import.objects.select_for_update(no_key=True, of=("self",)).select_related("created_by")
+    return imports.get(pk=import_id)
 
 
 def _finish(import_: Import) -> None:

@@ -30,6 +30,7 @@ from crm.spreadsheet import SpreadsheetError
 from members.models import AuditEntry
 from tenants.context import in_organization
 from tenants.models import Due
+from tenants.services import remove_organization
 
 OLIST = (
     Path(__file__).resolve().parents[3]
@@ -340,6 +341,8 @@ def test_files_are_private_and_named_by_nobody(owner, organization, media):
     assert path.is_relative_to(media / organization.schema_name / "imports")
     assert "leads" not in path.name
     assert import_.original_name == "leads.csv"
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
 @pytest.mark.parametrize(
@@ -412,6 +415,15 @@ def test_discarding_removes_the_files_and_keeps_the_leads(owner, django_capture_
     start_import(actor=owner.member, import_id=waiting.pk)
     with pytest.raises(Invalid, match="running"):
         discard_import(actor=owner.member, import_id=waiting.pk)
+
+
+def test_the_files_of_an_organization_go_with_it(organization, owner, media, django_capture_on_commit_callbacks):
+    run(owner, "nome,email\nAna,x\n")
+    folder = media / organization.schema_name
+    assert [path for path in folder.rglob("*") if path.is_file()]
+    with django_capture_on_commit_callbacks(execute=True):
+        remove_organization(organization=organization)
+    assert not folder.exists()
 
 
 def test_windows_text_arrives_whole(owner):
