@@ -14,7 +14,7 @@ class InvitationForm(forms.Form):
     """Invite somebody to a role that is not above one's own."""
 
     role = forms.ChoiceField(label=_("Role"), initial=Role.SALES)
-    team = forms.ModelChoiceField(Team.objects.none(), label=_("Team"), required=False)
+    team = forms.ModelChoiceField(Team.objects.none(), label=_("Team"), required=False, empty_label=_("The first one"))
     note = forms.CharField(label=_("For whom (only you see this)"), max_length=120, required=False)
 
     def __init__(self, *args: Any, member: Member, **kwargs: Any) -> None:
