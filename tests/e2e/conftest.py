@@ -22,7 +22,7 @@ FLAGS = [
 
 def pytest_collection_modifyitems(items):
     for item in items:
-        if "/e2e/" in str(item.path):
+        if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.browser)
 
 
