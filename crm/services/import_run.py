@@ -26,6 +26,7 @@ from crm.services.people import company_key
 from crm.services.tags import color_of
 from crm.signals import leads_imported
 from crm.spreadsheet import Draft, Row, rows, safe_cell
+from crm.spreadsheet.mapping import ERROR_TITLES
 from members.models import Member
 from members.permissions import require
 from members.services import audit
@@ -298,7 +299,7 @@ def _write_errors(import_: Import, refused: Sequence[Planned]) -> None:
     options, sheet = import_.options, sheet_of(import_)
     if not import_.errors_file:
         import_.errors_file.save("errors.csv", ContentFile(b""), save=False)
-        titles = [_("Line"), _("Result"), _("Column"), _("Reason"), _("Details"), *sheet.header]
+        titles = [*map(str, ERROR_TITLES), *sheet.header]
         head = "\ufeff".encode() + _as_csv([titles], sheet.delimiter)
     else:
         head = b""

@@ -92,6 +92,8 @@ def parse_row(
     reader = _Reader(row.line, today, timezone, date_order, decimal)
     for column, cell in row.cells.items():
         target = mapping.get(column, "")
+        if target == "skip":
+            continue
         text = clean(cell, is_multiline=target in {"note", ""})
         if not text:
             continue

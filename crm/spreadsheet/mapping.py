@@ -13,6 +13,7 @@ from crm.spreadsheet.values import Refused, parse_moment, parse_money
 # What a column can become, in the order of the page; '' keeps it beside the lead.
 TARGETS: dict[str, Sentence] = {
     "": _("Additional information"),
+    "skip": _("Leave out"),
     "title": _("Lead title"),
     "name": _("Contact name"),
     "email": _("E-mail"),
@@ -31,7 +32,16 @@ TARGETS: dict[str, Sentence] = {
 }
 # Several columns may become one of these: the first usable phone, names joined, notes one below
 # the other.
-REPEATABLE = frozenset({"name", "email", "phone", "tags", "note"})
+REPEATABLE = frozenset({"skip", "name", "email", "phone", "tags", "note"})
+# The columns that we put before those of a file when we hand back its errors. A corrected file of
+# errors is imported again without them.
+ERROR_TITLES: list[Sentence] = [
+    _("Import: line"),
+    _("Import: result"),
+    _("Import: column"),
+    _("Import: reason"),
+    _("Import: details"),
+]
 
 # Names of columns after `_words`, in Portuguese and English, the surest first.
 _NAMES: dict[str, list[str]] = {
@@ -119,7 +129,8 @@ def guess_mapping(header: Sequence[str], sample: Sequence[Sequence[str]]) -> dic
         name: [row[index].strip() for row in sample if index < len(row) and row[index].strip()]
         for index, name in enumerate(header)
     }
-    mapping = dict.fromkeys(header, "")
+    ours = {str(title) for title in ERROR_TITLES}
+    mapping = {name: "skip" if name in ours else "" for name in header}
     for _score, _index, name, target in sorted(_candidates(header), key=lambda found: found[:2]):
         is_free = target in REPEATABLE - {"name"} or target not in mapping.values()
         if not mapping[name] and is_free and _fits(target, values[name]):
