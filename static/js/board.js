@@ -104,22 +104,28 @@ function watchEnds() {
     }
     const mark = list.querySelector("[data-more-mark]")
     nearEnd.get(list).disconnect()
-    if (mark && !mark.hasAttribute("data-failed")) nearEnd.get(list).observe(mark)
+    if (mark && !hasFailed(mark)) nearEnd.get(list).observe(mark)
   }
+}
+
+const failure = (mark) => mark.querySelector("[role=alert]")
+const hasFailed = (mark) => !failure(mark).hidden
+function showFailure(mark, isShown) {
+  failure(mark).hidden = !isShown
 }
 
 async function more(list) {
   const mark = list.querySelector("[data-more-mark]")
   if (!mark || mark.hasAttribute("data-loading")) return
   mark.dataset.loading = ""
-  mark.removeAttribute("data-failed")
+  showFailure(mark, false)
   const stage = columnOf(list).dataset.stage
   const asked = current()
   const values = { after: cardsIn(list).at(-1)?.dataset.p ?? "", per_column: board().dataset.perColumn }
   const answer = await send(address(board().dataset.column.replace("/0/", `/${stage}/`), values))
   delete mark.dataset.loading
   if (!answer.ok) {
-    mark.dataset.failed = ""
+    showFailure(mark, true)
     return
   }
   if (asked !== current() || !mark.isConnected) {
@@ -152,6 +158,7 @@ function columnInView() {
 function openQuick(column) {
   const foot = column?.querySelector(".crm-column-foot")
   if (!foot) return
+  document.getElementById("board-empty")?.remove()
   if (!foot.querySelector("form")) {
     closeQuick()
     foot.prepend(document.getElementById("board-quick").content.cloneNode(true))
@@ -275,6 +282,7 @@ region.addEventListener("animationend", (event) => {
 })
 
 function refreshPage() {
+  if (board().querySelector(".crm-card")) document.getElementById("board-empty")?.remove()
   makeSortable()
   watchEnds()
   showOpen()

@@ -83,8 +83,8 @@ async function save(card, { from, putBack }) {
     complain(answer, text("put-back"))
   }
   sortables().forEach((sortable) => sortable.option("disabled", false))
-  unlock()
   if (!answer.ok) catchUp(answer, [idOf(card)], [column.dataset.stage, columnOf(from).dataset.stage])
+  unlock()
 }
 
 /** Send a move and show what the server says came of it. */
@@ -102,7 +102,7 @@ async function post(url, values) {
 
 /** After a refusal, learn what is true now; without an answer it may even have been done. */
 function catchUp({ status }, ids, stages) {
-  if (status) refresh(ids, stages)
+  if (status) refresh(ids, stages, { quietly: true })
   else resync({ soon: true })
 }
 
@@ -118,11 +118,11 @@ async function undo(url, values) {
   const here = card?.getBoundingClientRect()
   const unlock = lock()
   const answer = await post(url, values)
-  unlock()
   if (!answer.ok) {
     complain(answer)
     if (card) catchUp(answer, [idOf(card)], [values.stage, card.dataset.stage])
   } else if (card?.isConnected) glide(card, here)
+  unlock()
 }
 
 // ── The menu ───────────────────────────────────────────────────────────────────────────────────
