@@ -260,7 +260,7 @@ function showColumns(drawn) {
   const kept = new Set([...drawn.querySelectorAll(".crm-card")].map((card) => card.id))
   for (const list of document.querySelectorAll(".crm-column-cards")) cardsIn(list).filter((card) => !kept.has(card.id)).forEach(drop)
   for (const column of drawn.querySelectorAll(".crm-column")) {
-    Idiomorph.morph(listOf(column.dataset.stage), column.querySelector(".crm-column-cards"), { morphStyle: "innerHTML" })
+    Idiomorph.morph(listOf(column.dataset.stage), [...column.querySelector(".crm-column-cards").childNodes], { morphStyle: "innerHTML" })
   }
   epoch = drawn.dataset.epoch
   number = Number(drawn.dataset.number)
