@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Max, Sum
+from django.db.models import Count, F, Max, OuterRef, Subquery, Sum
 from django.http import QueryDict
 
 from crm.models import Lead, LeadQuerySet, Pipeline, Stage, StageChange
@@ -83,7 +83,7 @@ class Board:
 
     def leads(self) -> LeadQuerySet:
         """Return every lead that belongs on this board."""
-        return self.filters.apply(Lead.objects.visible_to(self.member).on_board(self.pipeline), self.member)
+        return self.filters.apply(Lead.objects.visible_to(self.member).in_columns(self.stages), self.member)
 
     def totals(self, stage_ids: Iterable[int] | None = None) -> dict[int, Total]:
         """Count and add up whole columns, however many of their cards are loaded."""
@@ -106,10 +106,12 @@ class Board:
     def first_rows(self, per_column: int) -> dict[int, list[Row]]:
         """Return the topmost cards of every column."""
         leads = self.leads()
-        columns = [leads.filter(stage=stage).order_by("position").values(*ROW)[:per_column] for stage in self.stages]
+        tops = [leads.filter(stage=stage).order_by("position").values("pk")[:per_column] for stage in self.stages]
         found: dict[int, list[Row]] = {stage.pk: [] for stage in self.stages}
-        if columns:
-            for row in columns[0].union(*columns[1:], all=True).order_by("stage_id", "position"):
+        if tops:
+            # Joining once, after the union, spares PostgreSQL a plan of four tables for every column.
+            cards = Lead.objects.filter(pk__in=tops[0].union(*tops[1:], all=True))
+            for row in cards.order_by("stage_id", "position").values(*ROW):
                 found[row["stage_id"]].append(row)
         return found
 
@@ -142,12 +144,9 @@ def sources_of(member: Member, pipeline: Pipeline) -> list[str]:
 
 def place_of(member: Member, lead_id: int) -> tuple[int, int | None] | None:
     """Return (stage id, id of the lead right above) of a lead that the member may see, as it is now."""
-    lead = Lead.objects.visible_to(member).filter(pk=lead_id).values_list("stage_id", "position").first()
-    if lead is None:
-        return None
-    stage_id, position = lead
-    above = Lead.objects.filter(stage=stage_id, position__lt=position).order_by("-position")
-    return stage_id, above.values_list("pk", flat=True).first()
+    above = Lead.objects.filter(stage=OuterRef("stage"), position__lt=OuterRef("position")).order_by("-position")
+    leads = Lead.objects.visible_to(member).filter(pk=lead_id)
+    return leads.values_list("stage_id", Subquery(above.values("pk")[:1])).first()
 
 
 @dataclass(frozen=True)

@@ -127,7 +127,7 @@ class Organization(TenantMixin):  # type: ignore[misc]
 
     def link(self, name: str, *args: Any, **kwargs: Any) -> str:
         """Return where a page is for a browser on the main host: a path, absolute on a host of its own."""
-        domain = self.domains.filter(is_primary=True).first()
+        domain = next((domain for domain in self.domains.all() if domain.is_primary), None)
         before = get_script_prefix()
         set_script_prefix("/" if domain else self.prefix)
         try:

@@ -81,9 +81,8 @@ def shut_out(*, organization: Organization, user_id: int) -> None:
 
 def organizations_of(user: User) -> list[Organization]:
     """List the organizations that a user may try to enter, by name."""
-    return list(
-        Organization.objects.filter(memberships__user=user, memberships__is_active=True).order_by("name", "pk")
-    )
+    organizations = Organization.objects.filter(memberships__user=user, memberships__is_active=True)
+    return list(organizations.prefetch_related("domains").order_by("name", "pk"))
 
 
 def has_confirmed_email(user: User) -> bool:

@@ -1,5 +1,6 @@
 """Leads, their tags, and the trail of their stages."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from django.core.serializers.json import DjangoJSONEncoder
@@ -56,7 +57,11 @@ class LeadQuerySet(models.QuerySet["Lead"]):
 
     def on_board(self, pipeline: Pipeline) -> "LeadQuerySet":
         """Keep what a pipeline's board shows: open and won leads that are not archived."""
-        return self.filter(stage__pipeline=pipeline, archived_at=None).exclude(outcome=Lead.Outcome.LOST)
+        return self.in_columns(Stage.objects.filter(pipeline=pipeline))
+
+    def in_columns(self, stages: Iterable[Stage]) -> "LeadQuerySet":
+        """Keep what these columns of a board show."""
+        return self.filter(stage__in=stages, archived_at=None).exclude(outcome=Lead.Outcome.LOST)
 
     def matching(self, text: str) -> "LeadQuerySet":
         """Keep leads in which every word occurs, accents and case aside: title, company, person."""

@@ -1,15 +1,21 @@
 """The order of cards: who may change a column now, and which key puts a card where."""
 
+from django.db.models import Q
+
 from crm.models import Lead, Stage
 from crm.positions import REBALANCE_LENGTH, key_between, keys_between
 
 
-def lock_columns(*stage_ids: int) -> dict[int, Stage]:
+def lock_columns(*stage_ids: int, of_lead: int | None = None) -> dict[int, Stage]:
     """Lock columns until the transaction ends, in a fixed order, and return their stages by id.
 
+    `of_lead` names the column of a lead, too: as it was before the wait for the lock, so look again.
     The lock is NO KEY: it keeps other movers away, but not the foreign key check of an insert.
     """
-    stages = Stage.objects.select_for_update(no_key=True, of=("self",)).filter(pk__in=set(stage_ids)).order_by("pk")
+    wanted = Q(pk__in=set(stage_ids))
+    if of_lead is not None:
+        wanted |= Q(pk__in=Lead.objects.filter(pk=of_lead).values("stage"))
+    stages = Stage.objects.select_for_update(no_key=True, of=("self",)).filter(wanted).order_by("pk")
     return {stage.pk: stage for stage in stages}
 
 
@@ -25,9 +31,12 @@ def key_after(stage: Stage, *, after_id: int | None, moving_id: int) -> str:
     The column must be locked. The moving card itself does not count as a neighbour.
     """
     others = _in_order(stage).exclude(pk=moving_id)
-    above = others.filter(pk=after_id).values_list("position", flat=True).first() if after_id else None
-    below = others.filter(position__gt=above) if above else others
-    return key_between(above, below.values_list("position", flat=True).first())
+    if after_id:
+        above = others.filter(pk=after_id).order_by().values("position")
+        keys = list(others.filter(position__gte=above).values_list("position", flat=True)[:2])
+        if keys:
+            return key_between(keys[0], keys[1] if len(keys) > 1 else None)
+    return key_between(None, others.values_list("position", flat=True).first())
 
 
 def keys_at_end(stage: Stage, count: int) -> list[str]:

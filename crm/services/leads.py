@@ -129,14 +129,13 @@ def move_lead(
 def _move(
     *, actor: Member, lead_id: int, stage_id: int, after_id: int | None, version: int | None, is_undo: bool
 ) -> Lead:
-    seen = Lead.objects.visible_to(actor).current().filter(pk=lead_id).values_list("stage_id", flat=True).first()
-    if seen is None:
+    stages = columns.lock_columns(stage_id, of_lead=lead_id)
+    lead = _locked(actor, lead_id, "owner")
+    if lead.archived_at:
         raise Missing
-    stages = columns.lock_columns(seen, stage_id)
-    lead = _locked(actor, lead_id)
-    if lead.stage_id != seen:
+    if lead.stage_id not in stages:
         raise ColumnsChanged
-    source, target = stages[seen], stages.get(stage_id)
+    source, target = stages[lead.stage_id], stages.get(stage_id)
     require(actor, "lead.move", lead)
     if target is None or target.pipeline_id != source.pipeline_id:
         raise Invalid(_("This stage is not part of the pipeline."))
@@ -148,8 +147,9 @@ def _move(
     fields = ["position", "version", "updated_at"]
     lead.version += 1
     lead.updated_at = now = timezone.now()
+    lead.stage = target
     if source != target:
-        lead.stage, lead.stage_since = target, now
+        lead.stage_since = now
         fields += ["stage", "stage_since", *_set_outcome(lead, target)]
     lead.save(update_fields=fields)
     if source != target:
@@ -163,9 +163,7 @@ def _move(
         lead_closed.send(sender=Lead, lead=lead, actor=actor)
     if columns.is_worn(lead.position):
         defer(rebalance_column, stage_id=target.pk)
-    announce_leads(
-        pipeline_id=target.pipeline_id, leads=[lead], stage_ids=[source.pk, target.pk], actor=actor
-    )
+    announce_leads(pipeline_id=target.pipeline_id, leads=[lead], stage_ids=[source.pk, target.pk], actor=actor)
     return lead
 
 
@@ -299,11 +297,11 @@ def _archive(*, actor: Member, lead_id: int, version: int | None, archived: bool
     return lead
 
 
-def _locked(actor: Member, lead_id: int) -> Lead:
-    """Lock a lead that the member may see, or raise `Missing`."""
+def _locked(actor: Member, lead_id: int, *related: str) -> Lead:
+    """Lock a lead that the member may see, or raise `Missing`; its relations, or only some, come along."""
     lead = (
         Lead.objects.visible_to(actor)
-        .select_related("owner", "stage", "contact", "company")
+        .select_related(*related or ("owner", "stage", "contact", "company"))
         .select_for_update(no_key=True, of=("self",))
         .filter(pk=lead_id)
         .first()

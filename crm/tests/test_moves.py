@@ -239,8 +239,9 @@ def test_fifty_moves_into_one_gap_lose_and_double_nothing(committed, passed):
 def test_without_the_lock_of_the_columns_the_same_race_is_lost(committed, passed, monkeypatch, closing_line):
     """The negative control: if it went well, the test above would prove nothing."""
 
-    def look_only(*stage_ids: int) -> dict[int, Stage]:
-        return {stage.pk: stage for stage in Stage.objects.filter(pk__in=set(stage_ids))}
+    def look_only(*stage_ids: int, of_lead: int | None = None) -> dict[int, Stage]:
+        wanted = Lead.objects.filter(pk=of_lead).values_list("stage", flat=True)
+        return {stage.pk: stage for stage in Stage.objects.filter(pk__in={*stage_ids, *wanted})}
 
     monkeypatch.setattr(columns, "lock_columns", look_only)
     with _race(committed) as (outcomes, ids, target, above, _below):

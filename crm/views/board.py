@@ -55,16 +55,15 @@ class Column:
 @never_cache
 def board(request: HttpRequest, pipeline_id: int | None = None) -> HttpResponse:
     """Show a pipeline as columns of cards, or for a change of filters only what changed."""
-    pipeline_id = pipeline_id or default_pipeline().pk
-    # Read before the queries: what is announced in between is asked for once more, never missed.
-    epoch, number = position(topic("board", pipeline_id))
-    shown = _board(request, pipeline_id)
+    shown = _board(request, pipeline_id or default_pipeline().pk)
+    # Read before the leads: what is announced in between is asked for once more, never missed.
+    epoch, number = position(topic("board", shown.pipeline.pk))
     context = _page(request, shown) | {"epoch": epoch, "number": number}
     if not (request.htmx and request.htmx.target == "board-region"):
         response = render(request, "crm/board.html", context)
     else:
         response = render(request, "crm/board.html#region", context)
-        address = reverse("crm:board_pipeline", args=[pipeline_id])
+        address = reverse("crm:board_pipeline", args=[shown.pipeline.pk])
         query = shown.filters.query(per_column=request.GET.get("per_column", ""))
         response.headers["HX-Replace-Url"] = f"{address}?{query}" if query else address
     patch_vary_headers(response, ["HX-Request"])
@@ -154,10 +153,11 @@ def lead_create_quick(request: HttpRequest, pipeline_id: int, stage_id: int) -> 
 def _board(request: HttpRequest, pipeline_id: int) -> Board:
     """Return a pipeline's board as the request's member may see it, or raise `Missing`."""
     require(request.member, "lead.view")
-    pipeline = Pipeline.objects.filter(pk=pipeline_id).first()
+    stages = list(Stage.objects.filter(pipeline=pipeline_id).select_related("pipeline"))
+    pipeline = stages[0].pipeline if stages else Pipeline.objects.filter(pk=pipeline_id).first()
     if pipeline is None:
         raise Missing
-    return Board(pipeline, list(pipeline.stages.all()), request.member, Filters.read(request.GET))
+    return Board(pipeline, stages, request.member, Filters.read(request.GET))
 
 
 def _stage(shown: Board, stage_id: int) -> Stage:
