@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bench.database import ROOT
@@ -78,11 +79,11 @@ def run_django(*arguments: str, env: Mapping[str, str]) -> str:
     return done.stdout
 
 
-def live(address: str) -> bool:
-    """Say whether a server answers."""
+def live(address: str, *, host: str = "") -> bool:
+    """Say whether a server answers, asked by the name of its site."""
     connection = http.client.HTTPConnection(address, timeout=5)
     try:
-        connection.request("GET", "/health/live")
+        connection.request("GET", "/health/live", headers={"Host": host or address})
         return connection.getresponse().status == 200
     except (OSError, http.client.HTTPException):
         return False
@@ -97,8 +98,9 @@ def _listening(command: list[str], option: str, *, env: Mapping[str, str], folde
     log = folder / f"server-{port}.log"
     command = [*command, option, address if option == "--bind" else str(port)]
     with _started(command, env=env, log=log, folder=folder) as child:
-        wait_until(lambda: live(address) or child.popen.poll() is not None, seconds=STARTING_SECONDS, every=0.1)
-        if not live(address):
+        is_up = partial(live, address, host=env["MAIN_HOST"])
+        wait_until(lambda: is_up() or child.popen.poll() is not None, seconds=STARTING_SECONDS, every=0.1)
+        if not is_up():
             raise NotStarted(f"{' '.join(command)} does not answer:\n{log.read_text()[-2000:]}")
         try:
             yield Server(child.popen.pid, address)
