@@ -174,9 +174,7 @@ class LeadFilterForm(forms.Form):
     )
     tag = forms.ModelChoiceField(Tag.objects.none(), label=_("Tag"), required=False, empty_label=_("Any tag"))
     archived = forms.BooleanField(label=_("Archived"), required=False)
-    sort = forms.ChoiceField(
-        required=False, choices=[(sign + name, name) for name in SORTS for sign in ("", "-")]
-    )
+    sort = forms.ChoiceField(required=False, choices=[(sign + name, name) for name in SORTS for sign in ("", "-")])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

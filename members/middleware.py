@@ -34,7 +34,10 @@ class MemberMiddleware:
     def process_view(
         self, request: HttpRequest, view: object, args: object, kwargs: object
     ) -> HttpResponse | None:
-        if is_platform_view(request.resolver_match):
+        match = request.resolver_match
+        # The first page is the platform's; inside an organization it leads on, and only members.
+        is_inside = request.organization is not None and match is not None and match.view_name == "home"  # type: ignore[attr-defined]
+        if is_platform_view(match) and not is_inside:
             return None
         if request.organization is None:  # type: ignore[attr-defined]
             raise Http404("a page of an organization, outside of any")

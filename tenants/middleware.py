@@ -59,5 +59,7 @@ class OrganizationMiddleware:
             set_script_prefix(before)
 
     def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
-        if request.in_prefix and is_platform_view(request.resolver_match):  # type: ignore[attr-defined]
+        match = request.resolver_match
+        # Below a prefix the first page is the organization's: members go on to their day.
+        if request.in_prefix and is_platform_view(match) and match.view_name != "home":  # type: ignore[attr-defined,union-attr]
             raise Http404("a page of the platform, below an organization")

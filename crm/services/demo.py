@@ -53,15 +53,38 @@ AURORA = Company(
     pipeline="Funil comercial",
     stages=["Lead", "Contato", "Proposta", "Negociação", "Fechado"],
     tags=[
-        ("tráfego pago", "blue"), ("social media", "pink"), ("site", "teal"), ("e-commerce", "violet"),
-        ("recorrente", "green"), ("urgente", "red"), ("parceiro", "amber"),
+        ("tráfego pago", "blue"),
+        ("social media", "pink"),
+        ("site", "teal"),
+        ("e-commerce", "violet"),
+        ("recorrente", "green"),
+        ("urgente", "red"),
+        ("parceiro", "amber"),
     ],
     scene=Scene(
         count=260,
-        kinds=["Padaria", "Clínica", "Autopeças", "Colégio", "Pet Shop", "Farmácia", "Ótica", "Academia", "Bistrô", "Imobiliária"],
+        kinds=[
+            "Padaria",
+            "Clínica",
+            "Autopeças",
+            "Colégio",
+            "Pet Shop",
+            "Farmácia",
+            "Ótica",
+            "Academia",
+            "Bistrô",
+            "Imobiliária",
+        ],
         services=[
-            "Gestão de tráfego", "Site institucional", "Campanha de Natal", "Social media", "Loja virtual",
-            "Identidade visual", "SEO", "Vídeo de lançamento", "E-mail marketing",
+            "Gestão de tráfego",
+            "Site institucional",
+            "Campanha de Natal",
+            "Social media",
+            "Loja virtual",
+            "Identidade visual",
+            "SEO",
+            "Vídeo de lançamento",
+            "E-mail marketing",
         ],
         sources=["Instagram", "Google", "Indicação", "Site", "WhatsApp", "Evento"],
         values=(1_800, 42_000),
@@ -78,7 +101,7 @@ AURORA = Company(
             "Quem decide é a diretora; pediu uma reunião curta com ela.",
         ],
     ),
-)  # fmt: skip
+)
 JATOBA = Company(
     name="Estúdio Jatobá",
     slug="jatoba",
@@ -94,15 +117,25 @@ JATOBA = Company(
     pipeline="Projetos",
     stages=["Consulta", "Visita", "Orçamento", "Contrato", "Em obra"],
     tags=[
-        ("residencial", "green"), ("comercial", "blue"), ("reforma", "amber"), ("interiores", "pink"),
-        ("paisagismo", "teal"), ("prazo curto", "red"),
+        ("residencial", "green"),
+        ("comercial", "blue"),
+        ("reforma", "amber"),
+        ("interiores", "pink"),
+        ("paisagismo", "teal"),
+        ("prazo curto", "red"),
     ],
     scene=Scene(
         count=150,
         kinds=["Residência", "Condomínio", "Construtora", "Hotel", "Escritório", "Loja", "Café", "Consultório"],
         services=[
-            "Projeto de interiores", "Reforma de apartamento", "Casa de campo", "Projeto comercial", "Paisagismo",
-            "Regularização", "Iluminação", "Acompanhamento de obra",
+            "Projeto de interiores",
+            "Reforma de apartamento",
+            "Casa de campo",
+            "Projeto comercial",
+            "Paisagismo",
+            "Regularização",
+            "Iluminação",
+            "Acompanhamento de obra",
         ],
         sources=["Indicação", "Pinterest", "Instagram", "Feira", "Site"],
         values=(9_000, 280_000),
@@ -117,7 +150,7 @@ JATOBA = Company(
             "Imóvel entregue em março; a pressa é real.",
         ],
     ),
-)  # fmt: skip
+)
 
 
 def make_demo() -> list[Organization]:

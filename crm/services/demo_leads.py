@@ -55,7 +55,9 @@ def invent_leads(
     now = timezone.now().replace(microsecond=0)
     sellers = [member for member in members if member.role != Role.VIEWER]
     author = _Author(scene, list(pipeline.stages.all()), sellers, contacts, tags, random, now)
-    stories = sorted((author.story() for _ in range(scene.count)), key=lambda story: story.lead.updated_at, reverse=True)
+    stories = sorted(
+        (author.story() for _ in range(scene.count)), key=lambda story: story.lead.updated_at, reverse=True
+    )
     in_stage: dict[int, list[Lead]] = defaultdict(list)
     for story in stories:
         in_stage[story.lead.stage_id].append(story.lead)
@@ -169,7 +171,9 @@ class _Author:
         if random.random() < 0.5:
             lead.expected_close = (created + timedelta(days=random.randrange(20, 120))).date()
         story = Story(lead, tags=random.sample(self.tags, random.choice([0, 1, 1, 2])))
-        story.moves.append(StageChange(lead=lead, to_stage=lead.stage, to_name=lead.stage.name, actor=owner, at=created))
+        story.moves.append(
+            StageChange(lead=lead, to_stage=lead.stage, to_name=lead.stage.name, actor=owner, at=created)
+        )
         self.write(story, "created", created)
         return story
 

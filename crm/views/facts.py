@@ -87,8 +87,6 @@ def whole_lead(leads: QuerySet[Lead], pk: int) -> Lead | None:
     )
 
 
-
-
 def _money(lead: Lead) -> str:
     if lead.value is None:
         return ""

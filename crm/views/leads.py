@@ -30,12 +30,12 @@ PER_PAGE = 50
 SUGGESTIONS = 100
 # One line a column of the list: what it sorts by.
 ORDERS = {
-    "title": Lower("title"),
-    "company": Lower("company__name"),
+    "title": Lower("title__unaccent"),
+    "company": Lower("company__name__unaccent"),
     "stage": F("stage__order"),
     "value": F("value"),
-    "owner": Lower("owner__name"),
-    "source": Lower("source"),
+    "owner": Lower("owner__name__unaccent"),
+    "source": Lower("source__unaccent"),
     "created": F("created_at"),
 }
 
@@ -74,9 +74,7 @@ def lead_export(request: HttpRequest) -> StreamingHttpResponse:
     require(request.member, "lead.export")
     leads = _filtered(request, LeadFilterForm(request.GET).known())
     pieces = export_leads(actor=request.member, leads=leads)
-    response = StreamingHttpResponse(
-        (piece.encode() for piece in pieces), content_type="text/csv; charset=utf-8"
-    )
+    response = StreamingHttpResponse((piece.encode() for piece in pieces), content_type="text/csv; charset=utf-8")
     day = timezone.localdate().isoformat()
     response["Content-Disposition"] = f'attachment; filename="leads-{request.organization.slug}-{day}.csv"'
     return response
@@ -123,7 +121,9 @@ def lead_edit(request: HttpRequest, pk: int) -> HttpResponse:
     require(request.member, "lead.assign" if field == "owner" else "lead.edit", lead)
     only = {field, "currency"} if field == "value" else {field}
     if request.method == "GET":
-        form = LeadForm(initial={name: value_of(lead, name) for name in only}, member=request.member, lead=lead, only=only)
+        form = LeadForm(
+            initial={name: value_of(lead, name) for name in only}, member=request.member, lead=lead, only=only
+        )
         return _fact_form(request, lead, form, field)
     form = LeadForm(request.POST, member=request.member, lead=lead, only=only)
     if not form.is_valid():
@@ -135,7 +135,9 @@ def lead_edit(request: HttpRequest, pk: int) -> HttpResponse:
         return _fact_form(request, lead, form, field, status=error.status)
     except Stale as error:
         now = _lead(request, pk)
-        return toast(_fact_form(request, now, form, field, status=409, conflict=error), error.message, category="warning")
+        return toast(
+            _fact_form(request, now, form, field, status=409, conflict=error), error.message, category="warning"
+        )
     return _after(request, pk)
 
 
