@@ -82,7 +82,7 @@ def field(
     attrs: dict[str, Any] = {}
     if kind not in {"checkbox", "radioselect", "checkboxselectmultiple", "hidden"}:
         attrs["class"] = " ".join(filter(None, [bound.field.widget.attrs.get("class", ""), _control_class(kind)]))
-    if kind in {"email", "password"}:
+    if kind in {"email", "password"} or getattr(bound.field.widget, "input_type", "") == "email":
         attrs["placeholder"] = False  # the label says it
     if autofocus:
         attrs["autofocus"] = True
