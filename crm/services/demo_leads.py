@@ -123,7 +123,7 @@ class _Author:
         lead, at = story.lead, story.lead.created_at
         number = 0
         while True:
-            at = self.office_hour(at + timedelta(hours=random.expovariate(1 / 150) + 3))
+            at = self.office_hour(at + timedelta(hours=random.expovariate(1 / 150) + 3), after=at)
             if at > self.now:
                 break
             if random.random() < 0.55:
@@ -204,8 +204,8 @@ class _Author:
         """The owner does most of it, the manager some."""
         return lead.owner if lead.owner and self.random.random() < 0.85 else self.sellers[0]
 
-    def office_hour(self, at: datetime) -> datetime:
-        """Put a moment between nine and six of the same local day, unless that is still to come."""
+    def office_hour(self, at: datetime, *, after: datetime | None = None) -> datetime:
+        """Put a moment between nine and six of the same local day, unless that breaks the order of events."""
         local = timezone.localtime(at)
         moved = local.replace(hour=9 + local.hour * 9 // 24)
-        return moved if moved <= self.now else at
+        return moved if moved <= self.now and (after is None or moved > after) else at

@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import connection
 from django.utils import timezone
 
 from core.errors import Forbidden, Invalid, Missing, Stale
@@ -496,32 +496,3 @@ class TestNotes:
         )
         lines = timeline(lead)
         assert (len(lines), lines[0].text) == (100, "149")
-
-
-# What the database itself refuses, whoever writes: (constraint, statement with the lead's id).
-REFUSALS = [
-    ("lead_value_not_negative", "UPDATE crm_lead SET value = -1 WHERE id = %s"),
-    ("lead_has_title", "UPDATE crm_lead SET title = '' WHERE id = %s"),
-    ("lead_has_position", "UPDATE crm_lead SET position = '' WHERE id = %s"),
-    ("lead_closed_has_date", "UPDATE crm_lead SET outcome = 'won' WHERE id = %s"),
-    ("lead_closed_has_date", "UPDATE crm_lead SET outcome = 'what' WHERE id = %s"),
-    ("lead_closed_has_date", "UPDATE crm_lead SET closed_at = now() WHERE id = %s"),
-    ("lead_loss_reason_when_lost", "UPDATE crm_lead SET loss_reason = 'x' WHERE id = %s"),
-    ("lead_position_once", "UPDATE crm_lead SET position = (SELECT min(position) FROM crm_lead) WHERE id = %s"),
-    ("lead_external_id_once", "UPDATE crm_lead SET external_id = 'taken' WHERE id = %s"),
-    ("contact_email_lower", "UPDATE crm_contact SET email = 'A@B.TEST' FROM crm_lead l WHERE l.id = %s"),
-    ("contact_is_somebody", "UPDATE crm_contact SET name = '', email = '', phone = '' FROM crm_lead l WHERE l.id = %s"),
-    (
-        "crm_company_name_key",
-        "INSERT INTO crm_company (name, name_key, created_at) SELECT 'A', 'taken', now() FROM crm_lead WHERE id = %s",
-    ),
-    ("tag_name_any_case", "INSERT INTO crm_tag (name, color) SELECT 'TAKEN', 'red' FROM crm_lead WHERE id = %s"),
-    ("stage_kind_known", "UPDATE crm_stage SET kind = 'lost' FROM crm_lead l WHERE l.id = %s"),
-]
-
-
-@pytest.mark.parametrize(("constraint", "statement"), REFUSALS)
-def test_the_database_refuses_what_no_service_would_write(owner, stages, lead, constraint, statement):
-    make(owner, stages[0], "another", external_id="taken", company_name="taken", tags=["taken"])
-    with pytest.raises(IntegrityError, match=constraint), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(statement, [lead.pk])
