@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal
 # The space that CLDR puts between sign and number: it keeps them on one line.
 SPACE = "\u00a0"
 
-_SIGNS = {"BRL": "R$", "EUR": "€", "GBP": "£", "JPY": "¥"}
+_SIGNS = {"BRL": "R$", "USD": "US$", "EUR": "€", "GBP": "£", "JPY": "¥"}
 _WITHOUT_CENTS = {"JPY", "CLP", "PYG", "KRW"}
 # From this value on: divide by it, keep so many decimals, write this after it.
 _COMPACT_PT = ((Decimal(10**9), " bi"), (Decimal(10**6), " mi"), (Decimal(10**3), " mil"))
@@ -43,12 +43,12 @@ def _is_portuguese(language: str) -> bool:
 
 
 def _sign(currency: str, language: str) -> str:
+    if _is_portuguese(language):
+        return _SIGNS.get(currency, currency) + SPACE
     if currency == "USD":
-        sign = "US$" if _is_portuguese(language) else "$"
-    else:
-        sign = _SIGNS.get(currency, currency)
-    # Portuguese writes R$ 10; English writes $10, but BRL-like codes need the space.
-    return sign + SPACE if _is_portuguese(language) or sign == currency else sign
+        return "$"
+    # English writes €10, but a code needs its space: CHF 10.
+    return _SIGNS.get(currency, currency + SPACE)
 
 
 def _signed(value: Decimal, text: str) -> str:

@@ -25,7 +25,9 @@ def icon(name: str, *, label: str = "", size: str = "") -> SafeString:
     """Draw an icon of the sprite; with a label it is read aloud, without one it is decoration."""
     meaning = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
     extent = format_html(' data-size="{}"', size) if size else SafeString("")
-    return format_html('<svg class="crm-icon" {}{}><use href="{}#{}"></use></svg>', meaning, extent, static("icons.svg"), name)
+    return format_html(
+        '<svg class="crm-icon" {}{}><use href="{}#{}"></use></svg>', meaning, extent, static("icons.svg"), name
+    )
 
 
 @register.filter
@@ -72,7 +74,12 @@ def count(value: int | None) -> str:
 
 @register.inclusion_tag("_field.html")
 def field(
-    bound: BoundField, *, label: str = "", help_text: str | None = None, required: bool | None = None, autofocus: bool = False
+    bound: BoundField,
+    *,
+    label: str = "",
+    help_text: str | None = None,
+    required: bool | None = None,
+    autofocus: bool = False,
 ) -> dict[str, Any]:
     """Render one form field: label, control, help and errors, tied together for screen readers.
 
