@@ -283,6 +283,7 @@ CELERY_TASK_PUBLISH_RETRY = False  # owed work is a row: a lost nudge is found b
 CELERY_BEAT_SCHEDULE = {
     "sweep owed work": {"task": "tenants.tasks.sweep", "schedule": 20.0},
     "keep spare schemas": {"task": "tenants.tasks.refill_spares", "schedule": 300.0},
+    "hourly upkeep": {"task": "tenants.tasks.strike_hour", "schedule": 3600.0},
 }
 
 LOGGING_CONFIG = None

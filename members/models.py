@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.serializers.json import DjangoJSONEncoder
 from django.db import models
 from django.db.models.functions import Lower
@@ -104,3 +105,22 @@ class AuditDetail(models.Model):
     salt = models.CharField(max_length=32)
     before = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
     after = models.JSONField(default=dict, encoder=DjangoJSONEncoder)
+
+
+class AuditSeal(models.Model):
+    """Proof of a run of audit entries: their ids, a hash of each, and a hash over all that came before.
+
+    Append-only like the entries. Whoever alters an entry must forge every later seal, and the head that
+    was written down elsewhere.
+    """
+
+    at = models.DateTimeField(default=timezone.now)
+    last_id = models.BigIntegerField(unique=True)
+    entry_ids = ArrayField(models.BigIntegerField())
+    # DIGEST bytes for each entry, in the order of entry_ids.
+    entry_hashes = models.BinaryField()
+    previous = models.CharField(max_length=64, blank=True)
+    seal = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        ordering = ["last_id"]

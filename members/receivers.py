@@ -4,9 +4,10 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from members.services.people import add_owner, copy_user
+from members.services import sealing
+from members.services.people import add_owner, copy_user, note_sign_in
 from tenants.models import User
-from tenants.signals import organization_created, user_changed
+from tenants.signals import organization_created, organization_hour, user_changed, user_signed_in
 
 
 @receiver(organization_created)
@@ -17,3 +18,19 @@ def first_member(sender: Any, owner: User, **kwargs: Any) -> None:
 @receiver(user_changed)
 def copy_to_member(sender: Any, user: User, **kwargs: Any) -> None:
     copy_user(user=user)
+
+
+@receiver(organization_hour)
+def seal_the_trail(sender: Any, **kwargs: Any) -> None:
+    sealing.seal()
+
+
+@receiver(organization_restored)
+def settle_members(sender: Any, organization: Organization, users: dict[int, int], **kwargs: Any) -> None:
+    settle_restored(users=users)
+    audit.record(actor=None, action="organization.restored", target=organization)
+
+
+@receiver(user_signed_in)
+def sign_in_on_the_trail(sender: Any, user: User, **kwargs: Any) -> None:
+    note_sign_in(user=user)

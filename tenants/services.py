@@ -17,7 +17,7 @@ from tenants import schemas
 from tenants.context import in_organization, leave
 from tenants.jobs import nudge
 from tenants.models import SLUG, Membership, Organization, User
-from tenants.signals import organization_created, user_changed
+from tenants.signals import organization_created, user_changed, user_signed_in
 from tenants.tasks import refill_spares
 
 RESERVED_SLUGS = {"admin", "api", "www", "app", "static", "media", "accounts", "health", "public", "template"}
@@ -108,6 +108,13 @@ def change_user(*, user: User, **values: str) -> None:
         for organization in Organization.objects.filter(memberships__user=user):
             with in_organization(organization):
                 user_changed.send(sender=User, organization=organization, user=user)
+
+
+def tell_of_sign_in(*, user: User) -> None:
+    """Tell each organization that a user may enter that they have signed in."""
+    for organization in organizations_of(user):
+        with in_organization(organization):
+            user_signed_in.send(sender=User, organization=organization, user=user)
 
 
 def suggest_slug(name: str) -> str:

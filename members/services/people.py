@@ -2,9 +2,11 @@
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -171,6 +173,26 @@ def create_team(*, actor: Member, name: str) -> Team:
 def copy_user(*, user: User) -> None:
     """Copy a user's name and e-mail to their Member here."""
     Member.objects.filter(user_id=user.pk).update(name=str(user)[:120], email=user.email)
+
+
+def settle_restored(*, users: Mapping[int, int]) -> None:
+    """Point members of a restored organization to the logins of this installation.
+
+    `users` maps the ids of the backup to those of here. Whoever is not in it belongs to nobody: the
+    number, made negative, must not fall to a stranger. Two steps, since numbers are unique at once.
+    """
+    Member.objects.update(user_id=-F("user_id"))
+    for member in Member.objects.filter(user_id__in=[-old for old in users]):
+        member.user_id = users[-member.user_id]
+        member.save(update_fields=["user_id"])
+    Member.objects.filter(user_id__lt=0).update(is_active=False)
+
+
+def note_sign_in(*, user: User) -> None:
+    """Put a sign-in on the trail."""
+    member = Member.objects.filter(user_id=user.pk, is_active=True).first()
+    if member:
+        audit.record(actor=member, action="member.signed_in", target=member)
 
 
 def _locked(member_id: int) -> Member:

@@ -89,6 +89,17 @@ def test_signing_in_and_out(organization):
     assert client.get("/o/acme/day/").status_code == 302
 
 
+def test_a_sign_in_is_on_the_trail_of_each_organization(organization, owner, elsewhere):
+    from members.models import AuditEntry
+
+    with in_organization(elsewhere):
+        people.add_member(user=owner.user, role="viewer")
+    Client().post("/accounts/login/", {"login": "ana@acme.test", "password": PASSWORD})
+    for place in (organization, elsewhere):
+        with in_organization(place):
+            assert AuditEntry.objects.filter(action="member.signed_in", actor__email="ana@acme.test").count() == 1
+
+
 def test_signing_in_leads_back_to_where_one_wanted_to_go(organization):
     client = Client()
     response = client.get("/o/acme/leads/?q=x")
