@@ -5,9 +5,15 @@ from typing import Any
 from django.dispatch import receiver
 
 from members.services import sealing
-from members.services.people import add_owner, copy_user, note_sign_in
-from tenants.models import User
-from tenants.signals import organization_created, organization_hour, user_changed, user_signed_in
+from members.services.people import add_owner, copy_user, note_sign_in, settle_restored
+from tenants.models import Organization, User
+from tenants.signals import (
+    organization_created,
+    organization_hour,
+    organization_restored,
+    user_changed,
+    user_signed_in,
+)
 
 
 @receiver(organization_created)
