@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Count, F, Max, OuterRef, Subquery, Sum
+from django.db.models import Count, F, Max, Sum
 from django.http import QueryDict
 
 from crm.models import Lead, LeadQuerySet, Pipeline, Stage, StageChange
@@ -124,6 +124,21 @@ class Board:
         """Return those of some leads that belong on this board, from the top of each column down."""
         return list(self.leads().filter(pk__in=list(lead_ids)).order_by("stage_id", "position").values(*ROW))
 
+    def rows_of_moved(self, lead: Lead) -> list[Row]:
+        """Return the row of a lead that the member has just moved, or nothing if the filters hide it."""
+        return self.rows_of([lead.pk]) if self.filters else [_row(lead)]
+
+
+def _row(lead: Lead) -> Row:
+    """Read a row off a lead whose relations are loaded."""
+    row = {}
+    for name in ROW:
+        value: Any = lead
+        for part in name.split("__"):
+            value = value and getattr(value, part)
+        row[name] = value
+    return row
+
 
 def tags_of(lead_ids: Iterable[int]) -> dict[int, list[tuple[str, str]]]:
     """Return (name, color) of each lead's tags, in alphabetical order."""
@@ -140,13 +155,6 @@ def sources_of(member: Member, pipeline: Pipeline) -> list[str]:
     """Name the sources that a member can filter by, at most a hundred."""
     leads = Lead.objects.visible_to(member).on_board(pipeline).exclude(source="")
     return list(leads.order_by("source").values_list("source", flat=True).distinct()[:100])
-
-
-def place_of(member: Member, lead_id: int) -> tuple[int, int | None] | None:
-    """Return (stage id, id of the lead right above) of a lead that the member may see, as it is now."""
-    above = Lead.objects.filter(stage=OuterRef("stage"), position__lt=OuterRef("position")).order_by("-position")
-    leads = Lead.objects.visible_to(member).filter(pk=lead_id)
-    return leads.values_list("stage_id", Subquery(above.values("pk")[:1])).first()
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,9 @@ class Lead(models.Model):
 
     objects = LeadQuerySet.as_manager()
 
+    # Set by the service that moves a lead: the stage it was in, and the id of the lead that was right above.
+    came_from: tuple[Stage, int | None]
+
     class Meta:
         constraints = [
             # Checked at the end of a statement, so that a column can be renumbered in one.

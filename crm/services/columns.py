@@ -1,9 +1,14 @@
 """The order of cards: who may change a column now, and which key puts a card where."""
 
-from django.db.models import Q
+from django.db.models import OuterRef, Q, Subquery
 
 from crm.models import Lead, Stage
 from crm.positions import REBALANCE_LENGTH, key_between, keys_between
+
+# The id of the lead right above another.
+LEAD_ABOVE = Subquery(
+    Lead.objects.filter(stage=OuterRef("stage"), position__lt=OuterRef("position")).order_by("-position").values("pk")[:1]
+)
 
 
 def lock_columns(*stage_ids: int, of_lead: int | None = None) -> dict[int, Stage]:
@@ -15,8 +20,8 @@ def lock_columns(*stage_ids: int, of_lead: int | None = None) -> dict[int, Stage
     wanted = Q(pk__in=set(stage_ids))
     if of_lead is not None:
         wanted |= Q(pk__in=Lead.objects.filter(pk=of_lead).values("stage"))
-    stages = Stage.objects.select_for_update(no_key=True, of=("self",)).filter(wanted).order_by("pk")
-    return {stage.pk: stage for stage in stages}
+    stages = Stage.objects.select_for_update(no_key=True, of=("self",)).select_related("pipeline").filter(wanted)
+    return {stage.pk: stage for stage in stages.order_by("pk")}
 
 
 def key_at_top(stage: Stage) -> str:

@@ -110,7 +110,7 @@ def move_lead(
     version: int | None = None,
     is_undo: bool = False,
 ) -> Lead:
-    """Put a lead into a column, right below another card or at its top.
+    """Put a lead into a column, right below another card or at its top; `came_from` says where it was.
 
     Locks both columns, then the lead. Raises `Missing`, `Forbidden`, `Invalid` for a stage of another
     pipeline, and `Stale` if `version` is not the lead's any more.
@@ -130,7 +130,7 @@ def _move(
     *, actor: Member, lead_id: int, stage_id: int, after_id: int | None, version: int | None, is_undo: bool
 ) -> Lead:
     stages = columns.lock_columns(stage_id, of_lead=lead_id)
-    lead = _locked(actor, lead_id, "owner")
+    lead = _locked(actor, lead_id, above_id=columns.LEAD_ABOVE)
     if lead.archived_at:
         raise Missing
     if lead.stage_id not in stages:
@@ -147,6 +147,7 @@ def _move(
     fields = ["position", "version", "updated_at"]
     lead.version += 1
     lead.updated_at = now = timezone.now()
+    lead.came_from = (source, lead.above_id)  # type: ignore[attr-defined]
     lead.stage = target
     if source != target:
         lead.stage_since = now
@@ -297,11 +298,12 @@ def _archive(*, actor: Member, lead_id: int, version: int | None, archived: bool
     return lead
 
 
-def _locked(actor: Member, lead_id: int, *related: str) -> Lead:
-    """Lock a lead that the member may see, or raise `Missing`; its relations, or only some, come along."""
+def _locked(actor: Member, lead_id: int, **also: Any) -> Lead:
+    """Lock a lead that the member may see, or raise `Missing`."""
     lead = (
         Lead.objects.visible_to(actor)
-        .select_related(*related or ("owner", "stage", "contact", "company"))
+        .annotate(**also)
+        .select_related("owner", "stage", "contact", "company")
         .select_for_update(no_key=True, of=("self",))
         .filter(pk=lead_id)
         .first()

@@ -26,7 +26,6 @@ from crm.board import (
     Row,
     Total,
     moves_by_others,
-    place_of,
     sources_of,
 )
 from crm.cards import render_cards, render_columns
@@ -113,19 +112,17 @@ def lead_move(request: HttpRequest, lead_id: int) -> HttpResponse:
     form = MoveForm(request.POST)
     if not form.is_valid():
         raise Invalid
-    before = place_of(request.member, lead_id)
-    if before is None:
-        raise Missing
     wanted = form.cleaned_data
     lead = move_lead(
         actor=request.member, lead_id=lead_id, stage_id=wanted["stage"], after_id=wanted["after"],
         version=wanted["version"], is_undo=wanted["undo"],
     )  # fmt: skip
-    shown = _board(request, lead.stage.pipeline_id)
+    source, _above_id = lead.came_from
+    shown = Board(lead.stage.pipeline, [source, lead.stage], request.member, Filters.read(request.GET))
     # A card that only changed its place leaves the totals as they are.
-    touched = {before[0], lead.stage_id} if before[0] != lead.stage_id else set()
-    response, _rows = _changes(request, shown, lead_ids=[lead.pk], stage_ids=touched)
-    return _say_moved(response, lead, before, is_undo=wanted["undo"]) if touched else response
+    touched = {source.pk, lead.stage_id} if source != lead.stage else set()
+    response = _draw(request, shown, shown.rows_of_moved(lead), lead_ids=[lead.pk], stage_ids=touched)
+    return _say_moved(response, lead, is_undo=wanted["undo"]) if touched else response
 
 
 @require_POST
@@ -221,8 +218,15 @@ def _with_cards(shown: Board, totals: dict[int, Total], rows: dict[int, list[Row
 def _changes(
     request: HttpRequest, shown: Board, *, lead_ids: Iterable[int], stage_ids: Iterable[int]
 ) -> tuple[HttpResponse, list[Row]]:
-    """Draw the cards of some leads, the marks of those that are gone, and some columns' headers."""
+    """Look up some leads as the member sees them, and draw what changed."""
     rows = shown.rows_of(lead_ids)
+    return _draw(request, shown, rows, lead_ids=lead_ids, stage_ids=stage_ids), rows
+
+
+def _draw(
+    request: HttpRequest, shown: Board, rows: list[Row], *, lead_ids: Iterable[int], stage_ids: Iterable[int]
+) -> HttpResponse:
+    """Draw the cards of some leads, the marks of those that are gone, and some columns' headers."""
     wanted = set(stage_ids)
     totals = shown.totals(wanted) if wanted else {}
     context = {
@@ -231,14 +235,15 @@ def _changes(
         "gone": sorted(set(lead_ids) - {row["id"] for row in rows}),
         "columns": [Column(stage, totals[stage.pk]) for stage in shown.stages if stage.pk in totals],
     }
-    return render(request, "crm/board.html#changes", context), rows
+    return render(request, "crm/board.html#changes", context)
 
 
-def _say_moved(response: HttpResponse, lead: Lead, before: tuple[int, int | None], *, is_undo: bool) -> HttpResponse:
+def _say_moved(response: HttpResponse, lead: Lead, *, is_undo: bool) -> HttpResponse:
     words = {"lead": lead.title, "stage": lead.stage.name}
     if is_undo:
         return toast(response, _("%(lead)s is back in %(stage)s") % words)
-    values = {"stage": before[0], "after": before[1] or "", "version": lead.version, "undo": 1}
+    source, above_id = lead.came_from
+    values = {"stage": source.pk, "after": above_id or "", "version": lead.version, "undo": 1}
     undo = {"label": _("Undo"), "url": reverse("crm:lead_move", args=[lead.pk]), "values": values}
     return toast(response, _("%(lead)s moved to %(stage)s") % words, action=undo)
 
