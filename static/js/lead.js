@@ -10,12 +10,16 @@ let focusAfter = ""
 
 document.addEventListener("htmx:beforeSwap", (event) => {
   const place = event.detail.target
-  if (place?.matches?.("[data-fact]") && !place.querySelector("[data-fact-form]")) before.set(place, place.innerHTML)
+  if (place?.matches?.("[data-fact]") && !place.querySelector("[data-fact-form]")) remember(place)
 })
 
+function remember(place) {
+  before.set(place, { html: place.innerHTML, text: place.textContent })
+}
 function cancel(form) {
   const place = form.closest("[data-fact]")
-  place.innerHTML = before.get(place) ?? ""
+  place.innerHTML = before.get(place)?.html ?? ""
+  place.querySelector(".htmx-request")?.classList.remove("htmx-request")
   htmx.process(place)
   place.querySelector("button")?.focus()
   release()
@@ -84,6 +88,7 @@ document.addEventListener("htmx:afterRequest", (event) => {
 
 // Saved: where the focus goes on, and that a sent note is not a draft any more. Drafts outlive a closed panel.
 const drafts = new Map()
+let open = []
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (!event.detail.target?.matches?.(ROOTS) || !event.detail.shouldSwap) return
   const asked = event.detail.requestConfig.elt
@@ -93,9 +98,16 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     asked.reset()
   }
   asked.closest("dialog")?.close()
+  // Another field that is open keeps what is typed into it.
+  open = [...root().querySelectorAll("[data-fact-form]")].filter((form) => form !== asked).map((form) => [form.closest("[data-fact]").id, form])
+  for (const [id, form] of open) {
+    form.dataset.was = before.get(document.getElementById(id))?.text ?? ""
+    form.remove()
+  }
 })
 document.addEventListener("htmx:afterSettle", (event) => {
   if (!event.target.matches?.(`${ROOTS}, [data-fact], #panel`)) return
+  for (const [id, form] of open.splice(0)) putBack(document.getElementById(id), form)
   const note = noteField()
   if (note && !note.value) note.value = drafts.get(root().dataset.lead) ?? ""
   if (focusAfter) document.getElementById(focusAfter)?.querySelector("button")?.focus({ preventScroll: true })
@@ -104,6 +116,15 @@ document.addEventListener("htmx:afterSettle", (event) => {
   showTags()
   release()
 })
+
+/** Open a field again. If the fact is what it was, its form goes on from the newest version; else a save is a conflict. */
+function putBack(place, form) {
+  if (!place) return
+  remember(place)
+  if (place.textContent === form.dataset.was) form.elements.version.value = root().dataset.version
+  place.replaceChildren(form)
+  htmx.process(form)
+}
 
 /** The page's own title stands outside of what is swapped. */
 function showTitle() {
