@@ -103,7 +103,9 @@ def _messages(base: Path) -> Iterator[tuple[str, int, Any, str | None]]:
             with file.open("rb") as source:
                 yield from _named(file.relative_to(base), extract(babel_extract, source, keywords=FUNCTIONS))
             continue
-        code = templatize(file.read_text(), origin=str(file)).encode()
+        # What templatize leaves is indented as the page was, which Python's tokenizer does not forgive.
+        lines = templatize(file.read_text(), origin=str(file)).splitlines()
+        code = "\n".join(line.strip() for line in lines).encode()
         yield from _named(file.relative_to(base), extract(extract_python, io.BytesIO(code), keywords=FUNCTIONS))
 
 
