@@ -14,3 +14,15 @@ lead_closed = Signal()
 lead_archived = Signal()
 # leads: list[Lead], actor: Member. Sent once for each chunk of an import instead of lead_created.
 leads_imported = Signal()
+# follow_up: FollowUp, actor: Member.
+follow_up_planned = Signal()
+# follow_up: FollowUp, actor: Member, fields: set[str].
+follow_up_changed = Signal()
+# follow_up: FollowUp, actor: Member. It is done, cancelled, or open again.
+follow_up_closed = Signal()
+# follow_up: FollowUp. Its owner wanted to be reminded now; sent once for each instant that was set.
+follow_up_due = Signal()
+# contact: Contact, actor: Member, fields: set[str].
+contact_changed = Signal()
+# contact: Contact (the one that stays), other: Contact (archived), actor: Member.
+contacts_merged = Signal()

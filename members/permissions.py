@@ -27,6 +27,12 @@ RIGHTS: dict[str, dict[str, Reach]] = {
     "lead.archive":    {Role.ADMIN: ALL, Role.MANAGER: ALL, Role.SALES: OWN},
     "lead.export":     {Role.ADMIN: ALL, Role.MANAGER: ALL},
     "lead.import":     {Role.ADMIN: ALL, Role.MANAGER: ALL},
+    # Contacts and companies have no owner: whose leads they are about says who sees them.
+    "contact.view":    {Role.ADMIN: ALL, Role.MANAGER: ALL, Role.SALES: TEAM, Role.VIEWER: ALL},
+    "contact.create":  {Role.ADMIN: ALL, Role.MANAGER: ALL, Role.SALES: ALL},
+    "contact.edit":    {Role.ADMIN: ALL, Role.MANAGER: ALL, Role.SALES: ALL},
+    "contact.archive": {Role.ADMIN: ALL, Role.MANAGER: ALL, Role.SALES: ALL},
+    "contact.merge":   {Role.ADMIN: ALL, Role.MANAGER: ALL},
     "member.view":     {Role.ADMIN: ALL, Role.MANAGER: ALL, Role.SALES: ALL, Role.VIEWER: ALL},
     "member.invite":   {Role.ADMIN: ALL, Role.MANAGER: ALL},
     "member.manage":   {Role.ADMIN: ALL},

@@ -1,6 +1,7 @@
 """Leads and what belongs to them, one schema per organization."""
 
 from crm.models.activities import Activity
+from crm.models.follow_ups import DueState, FollowUp, due_state
 from crm.models.imports import Import
 from crm.models.leads import Lead, LeadQuerySet, StageChange, Tag
 from crm.models.people import Company, Contact
@@ -10,6 +11,8 @@ __all__ = [
     "Activity",
     "Company",
     "Contact",
+    "DueState",
+    "FollowUp",
     "Import",
     "Lead",
     "LeadQuerySet",
@@ -17,4 +20,5 @@ __all__ = [
     "Stage",
     "StageChange",
     "Tag",
+    "due_state",
 ]
