@@ -126,8 +126,9 @@ def browser_of(chromium, site):
 
 
 def expected(text: str) -> bool:
-    """Refused forms and moves answer 4xx, which Chromium reports as an error of the page."""
-    return "Failed to load resource" in text and any(code in text for code in ("403", "404", "409", "422"))
+    """Refused forms and moves answer 4xx, which Chromium and htmx report as errors of the page; so is being offline."""
+    is_about_a_request = "Failed to load resource" in text or "Response Status Error" in text
+    return is_about_a_request and any(code in text for code in ("403", "404", "409", "422", "INTERNET_DISCONNECTED"))
 
 
 @pytest.fixture
