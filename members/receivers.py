@@ -4,7 +4,7 @@ from typing import Any
 
 from django.dispatch import receiver
 
-from members.services import sealing
+from members.services import audit, sealing
 from members.services.people import add_owner, copy_user, note_sign_in, settle_restored
 from tenants.models import Organization, User
 from tenants.signals import (

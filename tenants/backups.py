@@ -92,7 +92,7 @@ def migrations_of(schema: str) -> list[tuple[str, str]]:
     """Return the migrations that a schema has seen, in the order in which it saw them."""
     with connection.cursor() as cursor:
         cursor.execute(sql.SQL("SELECT app, name FROM {} ORDER BY id").format(sql.Identifier(schema, BOOKKEEPING)))
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def belongings() -> list[tuple[type[models.Model], models.ForeignKey[Any, Any]]]:

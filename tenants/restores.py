@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+import psycopg
 from allauth.account.models import EmailAddress
 from django.apps import apps
 from django.conf import settings
@@ -29,7 +30,9 @@ Entry = dict[str, Any]
 Say = Callable[[str], None]
 
 
-def restore(path: Path, *, as_slug: str = "", replace: bool = False, say: Say = lambda line: None) -> list[Organization]:
+def restore(
+    path: Path, *, as_slug: str = "", replace: bool = False, say: Say = lambda line: None
+) -> list[Organization]:
     """Restore every organization of a backup, each in one transaction of its own.
 
     All of the file, its keys, its migrations and the addresses are checked before the first row is
@@ -94,13 +97,13 @@ def _restore(reader: Reader, entry: Entry, *, people: dict[int, Any], slug: str,
                 schemas.apply_migrations(schema)
             for part, inner in reader.below(f"{entry['folder']}media/"):
                 _write_upload(uploads / inner, reader.chunks(part))
-            users = {old: _user_of(person).pk for old, person in people.items()}
+            users = {old: _user_of(people[old]).pk for old in _admitted(reader, entry)}
             with in_organization(organization):
                 organization_restored.send(
                     sender=Organization, organization=organization, old_schema=entry["schema"], users=users
                 )
                 _open_every_secret()
-    except (DatabaseError, KeyError, TypeError, ValueError) as error:
+    except (DatabaseError, psycopg.Error, KeyError, TypeError, ValueError) as error:
         log.exception("restore failed")
         shutil.rmtree(uploads, ignore_errors=True)
         reason = str(error).partition("\n")[0]
@@ -172,6 +175,11 @@ def _write_row(model: type[models.Model], row: dict[str, Any], *, people: dict[i
     model._default_manager.create(**values)
 
 
+def _admitted(reader: Reader, entry: Entry) -> set[int]:
+    """Return the users of the backup who had a door to this organization."""
+    return {row["user_id"] for row in reader.json(f"{entry['folder']}public.json")["rows"]["membership"]}
+
+
 def _values(model: type[models.Model], row: dict[str, Any]) -> dict[str, Any]:
     """Read a row's values as the columns of today; a column that is gone is left out."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
@@ -199,6 +207,7 @@ def _fill(reader: Reader, entry: Entry, *, schema: str) -> None:
     }:
         raise BadBackup(f"The tables of {entry['slug']} are not those that its migrations make: this is a wrong file.")
     with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")  # tables come in any order; removing somebody wants it otherwise
         for name, table in entry["tables"].items():
             columns = sql.SQL(", ").join(map(sql.Identifier, table["columns"]))
             into = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(schema, name), columns)

@@ -10,6 +10,8 @@ from pathlib import Path
 from django.conf import settings
 from django.core.files.base import File
 from django.db import transaction
+from django.db.models import Value
+from django.db.models.functions import Concat, Substr
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
@@ -23,6 +25,7 @@ from crm.tasks import run_import
 from members.models import Member
 from members.permissions import require
 from members.services import audit
+from tenants.context import current_schema
 from tenants.jobs import defer
 
 PROBED_ROWS = 2000
@@ -173,6 +176,14 @@ def discard_import(*, actor: Member, import_id: int) -> None:
             if file:
                 transaction.on_commit(partial(file.storage.delete, str(file.name)))
         import_.delete()
+
+
+def move_files(*, old_schema: str) -> None:
+    """Point the imports of a restored organization to where its uploads lie now."""
+    here = current_schema()
+    for field in ("file", "errors_file"):
+        held = Import.objects.filter(**{f"{field}__startswith": f"{old_schema}/"})
+        held.update(**{field: Concat(Value(here), Substr(field, len(old_schema) + 1))})
 
 
 def _locked(actor: Member, import_id: int) -> Import:
