@@ -1,7 +1,7 @@
 """Work that may wait: owed as a row, nudged over Celery, done inside its organization."""
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from random import uniform
 from typing import Any
@@ -74,6 +74,19 @@ def defer(task: Any, **arguments: int | str) -> None:
         defaults={"due_at": timezone.now() + GRACE, "attempts": 0, "last_error": ""},
     )
     transaction.on_commit(partial(nudge, task, schema_name=organization.schema_name, arguments=arguments))
+
+
+def defer_until(task: Any, *, at: datetime, **arguments: int | str) -> None:
+    """Owe a task to the current organization from an instant on; the sweep sends it then.
+
+    Nothing takes such a row back: a task that is not wanted any more finds out by itself.
+    """
+    Due.objects.update_or_create(
+        organization=current_organization(),
+        task=task.name,
+        arguments=arguments,
+        defaults={"due_at": at, "attempts": 0, "last_error": ""},
+    )
 
 
 def nudge(task: Any, *, schema_name: str, arguments: dict[str, Any]) -> AsyncResult | None:
