@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psycopg
 
-from bench import board, importing, live, memory, move, report, signup, startup
+from bench import backup, board, importing, live, memory, move, report, signup, startup
 from bench.database import ROOT
 from bench.meter import NoMeter
 from bench.report import Area
@@ -24,6 +24,7 @@ AREAS: dict[str, Callable[[Setting], Area]] = {
     "live": live.run,
     "import": importing.run,
     "signup": signup.run,
+    "backup": backup.run,
     "memory": memory.run,
     "up": startup.run,
 }
