@@ -46,7 +46,8 @@ def fingerprints(database_url: str) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     with psycopg.connect(database_url) as connection:
         tables = connection.execute(
-            "SELECT t.schemaname, t.tablename FROM pg_tables t JOIN tenants_organization o ON o.schema_name = t.schemaname"
+            "SELECT t.schemaname, t.tablename FROM pg_tables t "
+            "JOIN tenants_organization o ON o.schema_name = t.schemaname"
         ).fetchall()
         for schema, table in tables:
             query = sql.SQL("SELECT md5(coalesce(string_agg(md5(t::text), '' ORDER BY md5(t::text)), '')) FROM {} t")
