@@ -57,9 +57,10 @@ export function putBefore(list, card, before) {
   if (focused && focused !== document.activeElement) focused.focus({ preventScroll: true })
 }
 
-/** The place behind the last card, in front of what is no card. */
+/** The place right behind the last card. (A card dropped into an empty column may stand behind what is no card.) */
 export function endOf(list) {
-  return [...list.children].find((child) => !child.matches(".crm-card")) ?? null
+  const last = cardsIn(list).at(-1)
+  return last ? last.nextElementSibling : list.firstElementChild
 }
 
 /** Take a card away; the focus goes to the card that takes its place. */
