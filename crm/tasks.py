@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.db import transaction
 
-from crm.services import columns, import_run
+from crm.services import columns, import_run, reminders
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -18,3 +18,9 @@ def rebalance_column(stage_id: int) -> int:
 def run_import(import_id: int) -> None:
     """Bring an import to its end."""
     import_run.run_import(import_id)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def remind_follow_up(follow_up_id: int, instant: int) -> bool:
+    """Remind somebody of a follow-up, if the reminder of this instant still stands."""
+    return reminders.remind(follow_up_id=follow_up_id, at=instant)

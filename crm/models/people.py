@@ -22,7 +22,8 @@ class CompanyQuerySet(models.QuerySet["Company"]):
             return self.none()
         if how_far is Reach.ALL:
             return self
-        leads, contacts = _leads().objects.filter(company=OuterRef("pk")), Contact.objects.filter(company=OuterRef("pk"))
+        leads = _leads().objects.filter(company=OuterRef("pk"))
+        contacts = Contact.objects.filter(company=OuterRef("pk"))
         is_theirs = Exists(leads.visible_to(member)) | Exists(contacts.visible_to(member))
         return self.filter(is_theirs | (~Exists(leads) & ~Exists(contacts)))
 

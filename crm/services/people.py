@@ -1,5 +1,6 @@
 """Contacts and companies."""
 
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from core.errors import Invalid
@@ -13,6 +14,10 @@ def find_or_create_company(*, name: str) -> Company | None:
     if not name:
         return None
     company, _created = Company.objects.get_or_create(name_key=company_key(name), defaults={"name": name})
+    if company.archived_at:
+        # Whoever names it again needs it again: its name can exist only once.
+        company.archived_at = None
+        company.save(update_fields=["archived_at"])
     return company
 
 
@@ -43,7 +48,7 @@ def find_or_create_contact(*, name: str, email: str, phone: str, company: Compan
         found.company = company
         blanks.append("company")
     if blanks:
-        found.save(update_fields=blanks)
+        _save(found, blanks)
     return found
 
 
@@ -60,7 +65,7 @@ def update_contact(*, contact: Contact | None, company: Company | None, **typed:
         return None
     for field, value in fields.items():
         setattr(contact, field, value)
-    contact.save(update_fields=list(fields))
+    _save(contact, list(fields))
     return contact
 
 
@@ -76,3 +81,9 @@ def contact_fields(*, name: str, email: str, phone: str) -> dict[str, str]:
         "phone": (number.e164 if number else phone.strip())[:40],
         "phone_key": (number.match_key or "")[:20] if number else "",
     }
+
+
+def _save(contact: Contact, fields: list[str]) -> None:
+    contact.version += 1
+    contact.updated_at = timezone.now()
+    contact.save(update_fields=[*fields, "version", "updated_at"])
