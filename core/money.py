@@ -1,6 +1,7 @@
 """Money and counts as people read them, in Brazilian Portuguese and in English."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from functools import lru_cache
 
 # The space that CLDR puts between sign and number: it keeps them on one line.
 SPACE = "\u00a0"
@@ -25,6 +26,7 @@ def format_money(value: Decimal, currency: str, *, language: str) -> str:
     return _signed(value, f"{_sign(currency, language)}{number}")
 
 
+@lru_cache(10_000)  # a board has hundreds of cards, and is drawn again and again
 def format_money_compact(value: Decimal, currency: str, *, language: str) -> str:
     """Write an amount for a card or a column: R$ 850, R$ 4,2 mil, R$ 412 mil, R$ 1,3 mi."""
     amount, suffix = _round(abs(value), 0), ""

@@ -2,6 +2,7 @@
 
 import zlib
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from django import template
@@ -21,6 +22,7 @@ _SMALL_WORDS = {"da", "das", "de", "do", "dos", "e", "of", "the"}
 
 
 @register.simple_tag
+@lru_cache(512)  # a page has dozens, and they are the same few
 def icon(name: str, *, label: str = "", size: str = "") -> SafeString:
     """Draw an icon of the sprite; with a label it is read aloud, without one it is decoration."""
     meaning = format_html('role="img" aria-label="{}"', label) if label else SafeString('aria-hidden="true"')
