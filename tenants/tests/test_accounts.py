@@ -108,7 +108,7 @@ def test_signing_in_leads_back_to_where_one_wanted_to_go(organization):
 
 
 def test_guessing_passwords_is_slowed_down(organization):
-    client = Client()
+    client = Client(headers={"accept-language": "en"})
     for _ in range(12):
         response = client.post("/accounts/login/", {"login": "ana@acme.test", "password": "wrong"})
     assert response.status_code == 429 or "Too many" in response.content.decode()
