@@ -4,11 +4,11 @@ from django.db.models import OuterRef, Q, Subquery
 
 from crm.models import Lead, Stage
 from crm.positions import REBALANCE_LENGTH, key_between, keys_between
+from crm.services.news import announce_order
 
 # The id of the lead right above another.
-LEAD_ABOVE = Subquery(
-    Lead.objects.filter(stage=OuterRef("stage"), position__lt=OuterRef("position")).order_by("-position").values("pk")[:1]
-)
+LEADS_ABOVE = Lead.objects.filter(stage=OuterRef("stage"), position__lt=OuterRef("position")).order_by("-position")
+LEAD_ABOVE = Subquery(LEADS_ABOVE.values("pk")[:1])
 
 
 def lock_columns(*stage_ids: int, of_lead: int | None = None) -> dict[int, Stage]:
@@ -57,6 +57,7 @@ def rebalance(stage: Stage) -> int:
         lead.position = key
     # One statement: the unique constraint is checked at its end, so keys may pass one another.
     Lead.objects.bulk_update(leads, ["position"])
+    announce_order(pipeline_id=stage.pipeline_id, stage_ids=[stage.pk])
     return len(leads)
 
 

@@ -1,7 +1,7 @@
 """What happens to a lead: created, moved, changed, closed, archived. Every rule is here."""
 
 from collections.abc import Iterable
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -150,7 +150,7 @@ def _move(
     lead.came_from = (source, lead.above_id)  # type: ignore[attr-defined]
     lead.stage = target
     if source != target:
-        lead.stage_since = now
+        lead.stage_since = _came_to(lead, target) if is_undo else now
         fields += ["stage", "stage_since", *_set_outcome(lead, target)]
     lead.save(update_fields=fields)
     if source != target:
@@ -368,6 +368,12 @@ def _clean_title(title: str) -> str:
     if len(title) > 200:
         raise Invalid(_("A title has at most 200 characters."))
     return title
+
+
+def _came_to(lead: Lead, stage: Stage) -> datetime:
+    """Return since when the lead was in a stage that a move is undone to: as if it had not left."""
+    came = lead.stage_changes.filter(to_stage=stage).order_by("-pk").values_list("at", flat=True).first()
+    return came or lead.created_at
 
 
 def _set_outcome(lead: Lead, stage: Stage) -> list[str]:

@@ -23,6 +23,14 @@ def announce_leads(*, pipeline_id: int, leads: Iterable[Lead], stage_ids: Iterab
     )
 
 
+def announce_order(*, pipeline_id: int, stage_ids: Iterable[int]) -> None:
+    """Tell a board that cards got other positions in an unchanged order: it draws its columns anew."""
+    announce(
+        topic("board", pipeline_id),
+        {"kind": "order", "stages": sorted(set(stage_ids)), "by": None},
+    )
+
+
 def announce_bulk(*, pipeline_id: int, stage_ids: Iterable[int], actor: Member | None) -> None:
     """Tell a board that many leads changed: it offers to reload instead of asking for each."""
     announce(

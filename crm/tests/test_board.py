@@ -90,7 +90,9 @@ def test_a_column_gives_as_many_cards_as_asked_up_to_a_hundred(owner, stages, as
 
 
 def test_won_leads_stay_on_the_board_lost_and_archived_ones_leave_it(owner, stages):
-    kept, lost, archived = (create_lead(actor=owner.member, stage=stages[0], title=title) for title in ("Kept", "Lost", "Gone"))
+    kept, lost, archived = (
+        create_lead(actor=owner.member, stage=stages[0], title=title) for title in ("Kept", "Lost", "Gone")
+    )
     move_lead(actor=owner.member, lead_id=kept.pk, stage_id=stages[4].pk)
     lose_lead(actor=owner.member, lead_id=lost.pk, reason="price")
     archive_lead(actor=owner.member, lead_id=archived.pk)
@@ -174,7 +176,9 @@ def test_filters_narrow_cards_and_totals_alike(owner, colleague, stages):
         assert "data-removable" in response.content.decode()
 
 
-@pytest.mark.parametrize("query", [{"owner": "x"}, {"owner": "-1"}, {"owner": "9" * 30}, {"q": "\x00"}, {"per_column": "9" * 99}])
+@pytest.mark.parametrize(
+    "query", [{"owner": "x"}, {"owner": "-1"}, {"owner": "9" * 30}, {"q": "\x00"}, {"per_column": "9" * 99}]
+)
 def test_a_filter_that_makes_no_sense_filters_nothing(owner, stages, query):
     fill(stages[0], 2)
     response = owner.client.get("/board/", query)
@@ -235,7 +239,9 @@ def test_the_delta_keeps_to_the_filters(owner, pipeline, stages):
 
 
 def test_the_delta_says_who_moved_what_to_everybody_else(owner, manager, pipeline, stages):
-    first, second = (create_lead(actor=owner.member, stage=stages[0], title=title) for title in ("Padaria Sol", "Clínica"))
+    first, second = (
+        create_lead(actor=owner.member, stage=stages[0], title=title) for title in ("Padaria Sol", "Clínica")
+    )
     path = f"/board/{pipeline.pk}/delta/"
     assert toast_of(manager.client.get(path, {"ids": f"{first.pk}"})) == {}
     move_lead(actor=owner.member, lead_id=first.pk, stage_id=stages[2].pk)
@@ -280,16 +286,28 @@ def test_a_lead_is_made_in_a_column_and_belongs_to_its_maker(owner, pipeline, st
     path = f"/board/{pipeline.pk}/stage/{stages[1].pk}/leads/"
     response = owner.client.post(path, {"title": "Nova", "value": "4,200.50"}, headers=HTMX)
     lead = Lead.objects.get(title="Nova")
-    assert (lead.value, lead.currency, lead.owner, lead.created_by) == (Decimal("4200.50"), "BRL", owner.member, owner.member)
+    assert (lead.value, lead.currency, lead.owner, lead.created_by) == (
+        Decimal("4200.50"),
+        "BRL",
+        owner.member,
+        owner.member,
+    )
     assert cards_of(response) == [str(lead.pk)]
     assert count_of(response, stages[1]) == "3"
     assert lead.position < min(Lead.objects.exclude(pk=lead.pk).values_list("position", flat=True))
 
 
 @pytest.mark.parametrize(
-    "typed", [{"title": "", "value": "12"}, {"title": "  ", "value": ""}, {"title": "x" * 201, "value": ""},
-              {"title": "Kept", "value": "many"}, {"title": "Kept", "value": "-5"}, {"title": "Kept", "value": "9" * 20}],
-)  # fmt: skip
+    "typed",
+    [
+        {"title": "", "value": "12"},
+        {"title": "  ", "value": ""},
+        {"title": "x" * 201, "value": ""},
+        {"title": "Kept", "value": "many"},
+        {"title": "Kept", "value": "-5"},
+        {"title": "Kept", "value": "9" * 20},
+    ],
+)
 def test_a_bad_new_lead_is_refused_in_place_and_keeps_what_was_typed(owner, pipeline, stages, typed):
     response = owner.client.post(f"/board/{pipeline.pk}/stage/{stages[0].pk}/leads/", typed, headers=HTMX)
     assert response.status_code == 422

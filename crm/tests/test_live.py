@@ -11,6 +11,7 @@ from django.db import connection
 
 from core.redis import client as valkey
 from crm.models import Lead
+from crm.services import columns
 from crm.services.leads import create_lead, move_lead
 from crm.services.news import announce_bulk
 from crm.services.pipelines import default_pipeline
@@ -120,9 +121,9 @@ def test_nothing_is_whispered_when_the_change_is_rolled_back(committed, organiza
     organization, pipeline, stages = organization_board
 
     def fail() -> None:
-        with pytest.raises(ZeroDivisionError), transaction.atomic():
+        with transaction.atomic():
             create_lead(actor=committed.member, stage=stages[0], title="Never")
-            raise ZeroDivisionError
+            transaction.set_rollback(True)
 
     async def story() -> None:
         socket = open_socket(committed.client, pipeline_id=pipeline.pk)
@@ -148,6 +149,30 @@ def test_many_changes_are_one_whisper(committed, organization_board):
         await inside(organization, announce)
         event = (await hear(socket))["event"]
         assert (event["kind"], event["stages"]) == ("bulk", [stages[0].pk])
+        await socket.disconnect()
+
+    asyncio.run(story())
+
+
+def test_new_keys_for_a_worn_column_are_announced(committed, organization_board):
+    """Browsers place cards by their keys: they must learn that the keys are others now."""
+    from django.db import transaction
+
+    organization, pipeline, stages = organization_board
+    with in_organization(organization):
+        create_lead(actor=committed.member, stage=stages[0], title="Any")
+
+    def rebalance() -> None:
+        with transaction.atomic():
+            columns.rebalance(columns.lock_columns(stages[0].pk)[stages[0].pk])
+
+    async def story() -> None:
+        socket = open_socket(committed.client, pipeline_id=pipeline.pk)
+        assert (await socket.connect(timeout=5))[0]
+        await hear(socket)
+        await inside(organization, rebalance)
+        event = (await hear(socket))["event"]
+        assert (event["kind"], event["stages"]) == ("order", [stages[0].pk])
         await socket.disconnect()
 
     asyncio.run(story())
@@ -207,7 +232,7 @@ def test_strangers_the_anonymous_and_other_sites_are_refused(committed, organiza
 
 
 def test_a_member_who_is_deactivated_is_sent_away(committed, organization_board, monkeypatch):
-    organization, pipeline, stages = organization_board
+    organization, pipeline, _stages = organization_board
     monkeypatch.setattr(sockets, "PING_SECONDS", 0.2)
     monkeypatch.setattr(sockets, "RECHECK_SECONDS", 0)
     from conftest import OrganizationClient

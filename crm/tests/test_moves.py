@@ -71,12 +71,14 @@ def test_a_card_that_moves_within_its_column_changes_nothing_but_its_place(owner
 
 
 def test_undo_takes_a_move_back_to_the_very_place_and_the_history_keeps_both(owner, leads, stages):
+    since = leads["B"].stage_since
     said = toast_of(move(owner, leads["B"], stages[2]))
     assert said["title"] == "B moved to Proposta"
     undo = said["action"]
     response = owner.client.post(undo["url"].removeprefix("/o/acme"), undo["values"], headers=HTMX)
     assert response.status_code == 200
     assert order_of(stages[0]) == ["A", "B", "C"]
+    assert Lead.objects.get(title="B").stage_since == since
     changes = StageChange.objects.filter(lead=leads["B"]).exclude(from_stage=None).order_by("pk")
     assert [(change.from_name, change.to_name, change.is_undo) for change in changes] == [
         ("Lead", "Proposta", False),
@@ -175,7 +177,8 @@ def test_a_move_costs_the_same_queries_in_a_long_column(owner, leads, stages):
     queries("A", stages[1])
     few = queries("B", stages[1])
     Lead.objects.bulk_create(
-        Lead(title=f"more {number}", stage=stages[2], position=key) for number, key in enumerate(keys_between(None, None, 300))
+        Lead(title=f"more {number}", stage=stages[2], position=key)
+        for number, key in enumerate(keys_between(None, None, 300))
     )
     assert queries("C", stages[2]) == few
     assert few <= 26

@@ -8,7 +8,6 @@ from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import get_script_prefix, reverse
 from django.utils.cache import patch_vary_headers
-from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
@@ -46,7 +45,7 @@ class Column:
 
     stage: Stage
     total: Total
-    cards: SafeString = SafeString("")
+    cards: str = ""
     has_more: bool = False
 
 
@@ -250,7 +249,8 @@ def _say_moved(response: HttpResponse, lead: Lead, *, is_undo: bool) -> HttpResp
 
 def _per_column(request: HttpRequest) -> int:
     wanted = request.GET.get("per_column", "")
-    return min(max(int(wanted), 1), MOST_PER_COLUMN) if wanted.isascii() and wanted.isdigit() and len(wanted) < 6 else PER_COLUMN
+    is_number = wanted.isascii() and wanted.isdigit() and len(wanted) < 6
+    return min(max(int(wanted), 1), MOST_PER_COLUMN) if is_number else PER_COLUMN
 
 
 def _ids(request: HttpRequest, name: str) -> list[int]:

@@ -223,6 +223,10 @@ region.addEventListener("submit", async (event) => {
 const isFilter = (event) => event.detail.target === region || event.detail.elt?.id === "board-filters"
 let skeletonTimer = 0
 
+// Text is filtered by as it is typed; that it "changed" when the focus leaves is no news.
+region.addEventListener("change", (event) => {
+  if (event.target.id === "board-q") event.stopPropagation()
+}, true)
 document.addEventListener("htmx:beforeRequest", (event) => {
   if (!isFilter(event)) return
   panel.querySelector("[data-panel-close]")?.click()

@@ -127,8 +127,9 @@ function follow({ epoch: theirs, number: count, event }) {
   }
   epoch = theirs
   number = count
-  if (event.kind === "bulk") document.getElementById("board-pill").hidden = false
-  else note(event)
+  if (event.kind === "leads") note(event)
+  else if (event.kind === "bulk") document.getElementById("board-pill").hidden = false
+  else resync()
 }
 
 function note({ leads, stages: touched, request }) {
