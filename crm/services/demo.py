@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from random import Random
 
 from allauth.account.models import EmailAddress
@@ -153,11 +154,16 @@ JATOBA = Company(
 )
 
 
-def make_demo() -> list[Organization]:
-    """Make the demo anew and return its organizations. Raises `Invalid` if somebody else has their address."""
+def make_demo(*, now: datetime | None = None) -> list[Organization]:
+    """Make the demo anew and return its organizations: the same leads whenever it is made at the same time.
+
+    Raises `Invalid` if somebody else has their address.
+    """
     remove_demo()
     users = _users()
-    return [_make(company, users, Random(SEED + number)) for number, company in enumerate((AURORA, JATOBA))]
+    now = (now or timezone.now()).replace(second=0, microsecond=0)
+    companies = enumerate((AURORA, JATOBA))
+    return [_make(company, users, random=Random(SEED + number), now=now) for number, company in companies]
 
 
 def remove_demo() -> int:
@@ -207,7 +213,7 @@ def _users() -> dict[str, User]:
     return users
 
 
-def _make(company: Company, users: dict[str, User], random: Random) -> Organization:
+def _make(company: Company, users: dict[str, User], *, random: Random, now: datetime) -> Organization:
     organization = create_organization(
         name=company.name, slug=company.slug, owner=users[company.people[0][1]], is_demo=True
     )
@@ -215,7 +221,7 @@ def _make(company: Company, users: dict[str, User], random: Random) -> Organizat
         members = _people(company, users)
         pipeline = _pipeline(company)
         tags = Tag.objects.bulk_create(Tag(name=name, color=color) for name, color in company.tags)
-        invent_leads(scene=company.scene, pipeline=pipeline, members=members, tags=tags, random=random)
+        invent_leads(scene=company.scene, pipeline=pipeline, members=members, tags=tags, random=random, now=now)
     return organization
 
 

@@ -46,13 +46,18 @@ class Story:
 
 
 def invent_leads(
-    *, scene: Scene, pipeline: Pipeline, members: Sequence[Member], tags: Sequence[Tag], random: Random
+    *,
+    scene: Scene,
+    pipeline: Pipeline,
+    members: Sequence[Member],
+    tags: Sequence[Tag],
+    random: Random,
+    now: datetime,
 ) -> list[Lead]:
     """Write a scene's leads in a handful of statements; the same random numbers make the same leads."""
     faker = Faker("pt_BR")
     faker.seed_instance(random.randrange(2**32))
     contacts = _contacts(scene, faker, random)
-    now = timezone.now().replace(microsecond=0)
     sellers = [member for member in members if member.role != Role.VIEWER]
     author = _Author(scene, list(pipeline.stages.all()), sellers, contacts, tags, random, now)
     stories = sorted(
