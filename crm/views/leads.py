@@ -16,7 +16,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from core.errors import AppError, Invalid, Missing, Stale
-from core.htmx import HttpResponseClientRedirect, toast, trigger
+from core.htmx import HttpResponseClientRedirect, toast
 from crm.forms import LeadFilterForm, LeadForm, LoseForm, NoteForm, VersionForm
 from crm.models import Lead, LeadQuerySet, Tag
 from crm.services import leads as service
@@ -233,7 +233,7 @@ def _after(request: HttpRequest, pk: int) -> HttpResponse:
         return redirect("crm:lead_detail", pk=pk)
     if request.htmx.target in {"lead-panel", "lead-page"}:
         return _show(request, lead)
-    return trigger(HttpResponse(status=204), "crm:lead-changed", {"ids": [pk]})
+    return HttpResponse(status=204)
 
 
 def _may(request: HttpRequest, lead: Lead, right: str) -> bool:

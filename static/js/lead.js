@@ -81,9 +81,12 @@ document.body.addEventListener("crm:lead-changed", (event) => {
 })
 // The page alone has no socket: it looks again when somebody comes back to it.
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh() })
-// A move is answered with what the board needs: the lead asks again for itself.
+// A move is answered with what the board needs, and a toast's undo with nothing: the lead asks again for itself.
 document.addEventListener("htmx:afterRequest", (event) => {
-  if (event.target.matches?.("[data-lead-move]") && event.detail.xhr?.status !== 0) refresh()
+  const { verb, path } = event.detail.requestConfig
+  const here = root()
+  if (verb === "get" || !here || !path.includes(`/leads/${here.dataset.lead}/`)) return
+  if (event.target.matches?.("[data-lead-move]") || !here.contains(event.target)) refresh()
 })
 
 // Saved: where the focus goes on, and that a sent note is not a draft any more. Drafts outlive a closed panel.
