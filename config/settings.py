@@ -29,7 +29,8 @@ MAIN_HOST = env.str("MAIN_HOST", "localhost:8000")
 # Hosts of organizations come and go: OrganizationMiddleware checks each against Domain.
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", ["*"])
 PUBLIC_SCHEME = env.str("PUBLIC_SCHEME", "https" if PRODUCTION else "http")
-CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", [f"{PUBLIC_SCHEME}://{MAIN_HOST}"])
+# Forms come from the host that they go to; whatever else is listed here is let in besides.
+CSRF_TRUSTED_ORIGINS: list[str] = env.list("CSRF_TRUSTED_ORIGINS", [])
 
 SHARED_APPS = [
     "django_tenants",

@@ -6,8 +6,9 @@ from django.dispatch import receiver
 
 from members.services import audit, sealing
 from members.services.people import add_owner, copy_user, note_sign_in, settle_restored
-from tenants.models import Organization, User
+from tenants.models import Domain, Organization, User
 from tenants.signals import (
+    domain_changed,
     organization_created,
     organization_hour,
     organization_restored,
@@ -40,3 +41,8 @@ def settle_members(sender: Any, organization: Organization, users: dict[int, int
 @receiver(user_signed_in)
 def sign_in_on_the_trail(sender: Any, user: User, **kwargs: Any) -> None:
     note_sign_in(user=user)
+
+
+@receiver(domain_changed)
+def note_domain(sender: Any, domain: Domain, is_added: bool, **kwargs: Any) -> None:
+    audit.record(actor=None, action="domain.added" if is_added else "domain.removed", target=domain, host=domain.domain)

@@ -5,7 +5,6 @@ import json
 import random
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit
 
 from channels.db import database_sync_to_async
 from channels.generic.websocket import AsyncWebsocketConsumer
@@ -13,6 +12,7 @@ from django.http import Http404
 
 from members.services.access import Seat, find_seat
 from tenants.live import position
+from tenants.platform import is_own_origin
 
 NOT_ALLOWED = 4403
 RECONNECT = 4408
@@ -29,9 +29,9 @@ class OriginGuard:
 
     async def __call__(self, scope: dict[str, Any], receive: Callable[[], Awaitable[Any]], send: Any) -> Any:
         headers = dict(scope["headers"])
-        origin = urlsplit(headers.get(b"origin", b"").decode("latin-1"))
-        host = headers.get(b"host", b"").decode("latin-1").lower()
-        if not host or origin.netloc.lower() != host or origin.scheme not in {"http", "https"}:
+        origin = headers.get(b"origin", b"").decode("latin-1")
+        host = headers.get(b"host", b"").decode("latin-1")
+        if not is_own_origin(origin, host=host):
             await send({"type": "websocket.close", "code": NOT_ALLOWED})
             return None
         try:

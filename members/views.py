@@ -18,7 +18,7 @@ from members.services.organization import change_organization
 from tenants.context import in_organization
 from tenants.forms import INVITATION_KEY
 from tenants.models import Organization
-from tenants.platform import platform_reverse
+from tenants.platform import link_from, platform_reverse
 from tenants.services import remove_organization
 
 
@@ -129,7 +129,7 @@ def invitation(request: MemberRequest, slug: str, token: str) -> HttpResponse:
             if request.method == "POST" and request.user.is_authenticated:
                 service.accept_invitation(token=token, user=request.user)
                 request.session.pop(INVITATION_KEY, None)
-                return HttpResponseRedirect(organization.link("crm:day"))
+                return HttpResponseRedirect(link_from(request.get_host(), organization, "crm:day"))
         except Missing as error:
             return render(request, "members/invitation_gone.html", {"message": error.message}, status=404)
         context = {"inviting": organization, "invitation": found, "role": found.get_role_display()}

@@ -1,15 +1,18 @@
 """Find the organization of a request, and the person's language."""
 
+import logging
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import get_script_prefix, set_script_prefix
+from django.urls import get_callable, get_script_prefix, set_script_prefix
 from django.utils import timezone, translation
 
 from tenants.context import enter, leave
-from tenants.platform import find_organization, is_platform_view
+from tenants.platform import find_organization, is_own_origin, is_platform_view
 
+log = logging.getLogger(__name__)
 Next = Callable[[HttpRequest], HttpResponse]
 
 
@@ -58,8 +61,19 @@ class OrganizationMiddleware:
             timezone.deactivate()
             set_script_prefix(before)
 
-    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> None:
+    def process_view(
+        self, request: HttpRequest, view: object, args: object, kwargs: object
+    ) -> HttpResponse | None:
+        origin = request.headers.get("Origin", "")
+        if origin and request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"} and not self._may_post(request, origin):
+            log.warning("a form came from another site", extra={"origin": origin[:200]})
+            refuse: Callable[..., HttpResponse] = get_callable(settings.CSRF_FAILURE_VIEW)
+            return refuse(request, reason="origin")
         match = request.resolver_match
         # Below a prefix the first page is the organization's: members go on to their day.
         if request.in_prefix and is_platform_view(match) and match.view_name != "home":  # type: ignore[attr-defined,union-attr]
             raise Http404("a page of the platform, below an organization")
+        return None
+
+    def _may_post(self, request: HttpRequest, origin: str) -> bool:
+        return is_own_origin(origin, host=request.get_host()) or origin in settings.CSRF_TRUSTED_ORIGINS

@@ -141,6 +141,18 @@ class Domain(DomainMixin):  # type: ignore[misc]
     """A host name of its own for an organization."""
 
 
+class Handover(models.Model):
+    """A way from one of our hosts to another for somebody who is signed in: used once, within a minute."""
+
+    token_hash = models.CharField(max_length=64, unique=True)
+    user = models.ForeignKey(User, on_delete=models.CASCADE)
+    organization = models.ForeignKey(Organization, on_delete=models.CASCADE)
+    host = models.CharField(max_length=253)
+    state_hash = models.CharField(max_length=64)
+    next_path = models.CharField(max_length=500)
+    expires_at = models.DateTimeField(db_index=True)
+
+
 class SpareSchema(models.Model):
     """A schema that is cloned and waits for its organization, so that sign-up does not."""
 

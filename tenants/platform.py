@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from django.conf import settings
 from django.http import Http404
@@ -25,6 +26,11 @@ PLATFORM_NAMES = {
     "health_ready",
     "manifest",
     "set_language",
+    "organization_enter",
+    "handover_give",
+    "handover_take",
+    "tls_allowed",
+    "metrics",
 }
 
 
@@ -71,6 +77,45 @@ def find_organization(*, host: str, path: str) -> tuple[Organization | None, str
     if organization is None:
         raise Http404("no such host")
     return organization, ""
+
+
+def is_own_origin(origin: str, *, host: str) -> bool:
+    """Say whether a browser's Origin is the very site that its request goes to, TLS before a proxy included.
+
+    One rule for forms and sockets. That the host is one of ours is `find_organization`'s to say.
+    """
+    parts = urlsplit(origin)
+    schemes = {settings.PUBLIC_SCHEME} if settings.LOVED_ENV == "production" else {"http", "https"}
+    return bool(host) and parts.scheme in schemes and parts.netloc.lower() == host.lower()
+
+
+def host_of(organization: Organization) -> str:
+    """Name the host on which an organization lives: its own, or the main one."""
+    own = next((domain.domain for domain in organization.domains.all() if domain.is_primary), None)
+    return own or settings.MAIN_HOST
+
+
+def is_host_of(organization: Organization, host: str) -> bool:
+    """Say whether an organization can be found on a host."""
+    return is_main_host(host) or organization.domains.filter(domain=host.lower()).exists()
+
+
+def is_known_host(host: str) -> bool:
+    """Say whether a host is the main one or some organization's own."""
+    return is_main_host(host) or Organization.objects.filter(domains__domain=host.lower()).exists()
+
+
+def link_from(host: str, organization: Organization, name: str, *args: Any, **kwargs: Any) -> str:
+    """Link to a page of an organization for a browser that is on some host of ours.
+
+    To another host it leads over the page there that fetches the session: cookies stay on their host.
+    """
+    link, target = organization.link(name, *args, **kwargs), host_of(organization)
+    path = urlsplit(link).path
+    if target == host.lower() or (is_main_host(target) and is_main_host(host)):
+        return path
+    asked = urlencode({"from": host, "next": path})
+    return f"{settings.PUBLIC_SCHEME}://{target}{platform_reverse('organization_enter', organization.slug)}?{asked}"
 
 
 def is_main_host(host: str) -> bool:

@@ -13,3 +13,5 @@ organization_hour = Signal()
 # organization: Organization, old_schema: str, users: dict of the user ids at the time of the backup to
 # those of today. Sent inside the restored schema, in the transaction that makes it.
 organization_restored = Signal()
+# organization: Organization, domain: Domain, is_added: bool. Sent inside the organization.
+domain_changed = Signal()

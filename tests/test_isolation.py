@@ -90,6 +90,8 @@ def arguments(name: str, converters: set[str], victim: dict[str, int | str]) -> 
 FIXED: dict[str, dict[str, int | str]] = {
     "members:invitation": {"slug": "elsewhere", "token": "not-a-token"},
     "outbox_message": {"name": "20260101-000000-1"},
+    "organization_enter": {"slug": "elsewhere"},
+    "handover_take": {"token": "not-a-token"},
     "account_confirm_email": {"key": "nothing"},
     "account_reset_password_from_key": {"uidb36": "1", "key": "nothing"},
 }
@@ -264,9 +266,8 @@ def test_every_task_is_refused_outside_of_its_organization(organization):
     assert ours
     for task in ours:
         for headers in ({"_schema_name": "public"}, {"_schema_name": "o_gone"}, {"_schema_name": ""}):
-            with pytest.raises((WrongOrganization, Exception)) as caught:
+            with pytest.raises(WrongOrganization):
                 task.apply(kwargs={}, headers=headers, throw=True).get()
-            assert "TypeError" not in repr(caught.value), task.name
             connection.set_schema_to_public()
 
 
