@@ -69,6 +69,24 @@ def test_done_work_is_no_longer_owed_and_may_run_twice(organization):
     assert not Due.objects.exists()
 
 
+def test_work_that_is_owed_again_while_it_runs_is_done_again(organization, monkeypatch):
+    defer(note, number=5)
+    monkeypatch.setattr("tenants.tests.test_jobs.ran", Again(lambda: defer(note, number=5)))
+    run(organization, 5)
+    assert Due.objects.filter(arguments={"number": 5}).exists()
+
+
+class Again(list):
+    """A list that does something when it is added to: here, owe the same work in the middle of it."""
+
+    def __init__(self, work):
+        super().__init__()
+        self.work = work
+
+    def append(self, item):
+        self.work()
+
+
 def test_failed_work_is_tried_again_later_and_given_up_in_the_end(organization):
     defer(note, number=-1)
     for attempt in range(1, jobs.MAX_ATTEMPTS + 1):
@@ -102,7 +120,7 @@ def test_a_task_that_nobody_knows_waits_for_a_person(organization):
 @pytest.mark.parametrize("schema", ["", "public", "o_gone"])
 def test_a_task_without_a_living_organization_is_refused(organization, schema):
     connection.set_schema_to_public()
-    with pytest.raises((WrongOrganization, Exception), match="tests.note|does not exist"):
+    with pytest.raises(WrongOrganization, match="tests.note"):
         note.apply(kwargs={"number": 1}, headers={"_schema_name": schema}, throw=True)
     assert ran == []
 
