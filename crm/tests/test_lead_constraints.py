@@ -20,7 +20,7 @@ REFUSALS = [
     ("contact_is_somebody", "UPDATE crm_contact SET name = '', email = '', phone = '' FROM crm_lead l WHERE l.id = %s"),
     (
         "crm_company_name_key",
-        "INSERT INTO crm_company (name, name_key, created_at) SELECT 'A', 'taken', now() FROM crm_lead WHERE id = %s",
+        "UPDATE crm_company c SET name_key = 'taken' FROM crm_lead l WHERE l.id = %s AND l.company_id = c.id",
     ),
     ("tag_name_any_case", "INSERT INTO crm_tag (name, color) SELECT 'TAKEN', 'red' FROM crm_lead WHERE id = %s"),
     ("stage_kind_known", "UPDATE crm_stage SET kind = 'lost' FROM crm_lead l WHERE l.id = %s"),
@@ -31,6 +31,6 @@ REFUSALS = [
 def test_the_database_refuses_what_no_service_would_write(owner, stages, constraint, statement):
     taken = {"external_id": "taken", "company_name": "taken", "tags": ["taken"]}
     create_lead(actor=owner.member, stage=stages[0], title="first", email="a@b.test", **taken)
-    lead = create_lead(actor=owner.member, stage=stages[0], title="second")
+    lead = create_lead(actor=owner.member, stage=stages[0], title="second", company_name="other")
     with pytest.raises(IntegrityError, match=constraint), transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(statement, [lead.pk])
