@@ -1,5 +1,6 @@
 """What every page's shell shows."""
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -21,7 +22,7 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         "member": member,
         "rights": rights_of(member) if member else set(),
         # Called by the switcher only, so that a fragment does not pay for it.
-        "organizations": (lambda: organizations_of(user)) if known else list,
+        "organizations": cache(lambda: organizations_of(user)) if known else list,
         # Likewise: only a full page asks.
         "must_confirm_email": (lambda: not has_confirmed_email(user)) if known else bool,
         "has_outbox": settings.HAS_OUTBOX,

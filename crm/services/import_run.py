@@ -122,6 +122,9 @@ def _lock(import_id: int) -> Import:
 def _finish(import_: Import) -> None:
     import_.status, import_.finished_at, import_.error = Import.Status.DONE, timezone.now(), ""
     import_.save(update_fields=["status", "finished_at", "error"])
+    with connection.cursor() as cursor:
+        # Boards are asked at once: the planner must not believe that the columns are still empty.
+        cursor.execute("ANALYZE crm_lead, crm_contact, crm_company")
     pipeline = stage_of(import_).pipeline
     announce_bulk(
         pipeline_id=pipeline.pk,
