@@ -8,7 +8,9 @@ from csp.constants import NONCE, NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.translation import gettext_lazy as _
 
+from core import VERSION
 from core.logging import logging_config
+from core.reporting import report_errors
 
 env = environs.Env()
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -57,6 +59,7 @@ TENANT_LIMIT_SET_CALLS = True  # sound since django-tenants 4.0.0: a savepoint r
 DATABASE_ROUTERS = ["django_tenants.routers.TenantSyncRouter"]
 
 MIDDLEWARE = [
+    "core.metrics.MetricsMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "core.middleware.RequestIdMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -262,7 +265,7 @@ if PRODUCTION and PUBLIC_SCHEME == "https":
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-session", "__Host-csrf"
     SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", True)
-    SECURE_REDIRECT_EXEMPT = [r"^health/"]
+    SECURE_REDIRECT_EXEMPT = [r"^health/", r"^metrics$", r"^tls/allowed$"]
     SECURE_HSTS_SECONDS = 60 * 60 * 24 * 365
     SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = True
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -286,6 +289,10 @@ CELERY_BEAT_SCHEDULE = {
     "keep spare schemas": {"task": "tenants.tasks.refill_spares", "schedule": 300.0},
     "hourly upkeep": {"task": "tenants.tasks.strike_hour", "schedule": 3600.0},
 }
+
+METRICS_TOKEN = env.str("METRICS_TOKEN", "")
+if SENTRY_DSN := env.str("SENTRY_DSN", ""):
+    report_errors(SENTRY_DSN, environment=LOVED_ENV, release=VERSION)
 
 LOGGING_CONFIG = None
 logging_config(as_json=env.str("LOG_FORMAT", "json" if PRODUCTION else "console") == "json", level=env.str("LOG_LEVEL", "INFO"))

@@ -6,11 +6,13 @@ prefix by the time this list is read. `tenants.platform` names those of the plat
 
 from django.urls import include, path
 
+from config.metrics import metrics
 from config.views import health_live, health_ready
 
 urlpatterns = [
     path("health/live", health_live, name="health_live"),
     path("health/ready", health_ready, name="health_ready"),
+    path("metrics", metrics, name="metrics"),
     path("accounts/", include("allauth.account.urls")),
     path("", include("tenants.urls")),
     path("", include("members.urls")),

@@ -34,6 +34,10 @@ PLATFORM_NAMES = {
 }
 
 
+# What programs of the installation ask for, by whatever name they reach this process.
+MACHINE_PATHS = {"/health/live", "/health/ready", "/metrics", "/tls/allowed"}
+
+
 def is_platform_view(match: ResolverMatch | None) -> bool:
     """Say whether a resolved view belongs to the platform and not to an organization."""
     name = match.view_name if match else ""
@@ -63,6 +67,8 @@ def find_organization(*, host: str, path: str) -> tuple[Organization | None, str
     Raises Http404 for an unknown slug. The host has passed ALLOWED_HOSTS; one that is not the main
     host and belongs to nobody serves the platform's pages in development only.
     """
+    if path in MACHINE_PATHS:
+        return None, ""
     if path.startswith("/o/"):
         slug = path[3:].partition("/")[0]
         prefix = f"/o/{slug}/"
