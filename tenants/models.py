@@ -30,7 +30,7 @@ TIMEZONES = [
     ("America/Belem", "Belém"),
     ("America/Bahia", "Salvador"),
     ("Europe/Lisbon", "Lisboa"),
-    ("America/New_York", "New York"),
+    ("America/New_York", _("New York")),
     ("UTC", "UTC"),
 ]
 CURRENCIES = [("BRL", "R$"), ("USD", "US$"), ("EUR", "€")]
