@@ -1,6 +1,6 @@
 // Builds everything under static/ that is not written by hand: vendored libraries, fonts, the icon sprite, app.css.
 import { execFileSync } from "node:child_process"
-import { copyFileSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs"
 import { basename, dirname, join } from "node:path"
 import { fileURLToPath } from "node:url"
 
@@ -50,6 +50,7 @@ function css() {
   execFileSync(cli, ["--input", "app.css", "--output", join(out, "css", "app.css"), "--minify"], { cwd: here, stdio: "inherit" })
 }
 
+if (!existsSync(join(modules, ".bin", "tailwindcss"))) throw new Error("Run npm ci in frontend/ first.")
 vendor()
 sprite()
 css()
