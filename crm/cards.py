@@ -14,7 +14,9 @@ from markupsafe import Markup
 
 from core.money import format_money_compact
 from core.templatetags.ui import avatar, icon
+from crm.agenda import next_due_of
 from crm.board import Row, tags_of
+from crm.models import DueState, Lead, due_state
 
 TAGS_SHOWN = 3
 
@@ -42,6 +44,8 @@ class _Printer:
 
     def __init__(self, lead_ids: list[int]) -> None:
         self.tags = tags_of(lead_ids) if lead_ids else {}
+        self.next_due = next_due_of(lead_ids) if lead_ids else {}
+        self.steps = {state: _step(state) for state in DueState}
         self.language = get_language() or "pt-br"
         self.now = timezone.now()
         self.owners = {None: Markup('<span class="crm-none">{}</span>').format(gettext("No owner"))}
@@ -56,13 +60,21 @@ class _Printer:
             row["company__name"] or row["contact__name"] or row["source"],
             "" if value is None else format_money_compact(value, row["currency"], language=self.language),
             tags[:TAGS_SHOWN], max(0, len(tags) - TAGS_SHOWN),
-            self._owner(row["owner__name"]), *self._age((self.now - row["stage_since"]).days),
+            self._owner(row["owner__name"]), self._next_step(row),
+            *self._age((self.now - row["stage_since"]).days),
         )  # fmt: skip
 
     def _owner(self, name: str | None) -> Markup:
         if name not in self.owners:
             self.owners[name] = Markup(avatar(name, size="xs", title=False)) + Markup("<span>{}</span>").format(name)
         return self.owners[name]
+
+    def _next_step(self, row: Row) -> Markup:
+        """Show how near the next step is; a lead that is won needs none."""
+        due_at = self.next_due.get(row["id"])
+        if due_at is None and row["outcome"] != Lead.Outcome.OPEN:
+            return Markup()
+        return self.steps[due_state(due_at, now=self.now)]
 
     def _age(self, days: int) -> tuple[str, str]:
         """Write how long a lead has been in its stage, shortly and in full."""
@@ -73,6 +85,23 @@ class _Printer:
                 full = ngettext("%(count)d day in this stage", "%(count)d days in this stage", days)
                 self.ages[days] = gettext("%(count)d d") % {"count": days}, full % {"count": days}
         return self.ages[days]
+
+
+# Four shapes, so that nobody has to tell colours apart.
+_STEP_ICONS = {
+    DueState.OVERDUE: "circle-alert",
+    DueState.TODAY: "clock",
+    DueState.FUTURE: "calendar-clock",
+    DueState.NONE: "triangle-alert",
+}
+
+
+def _step(state: DueState) -> Markup:
+    words = (
+        gettext("No next step") if state is DueState.NONE else gettext("Next step: %(when)s") % {"when": state.label}
+    )
+    mark = Markup(icon(_STEP_ICONS[state], label=words))
+    return Markup('<span class="crm-card-step" data-state="{}" title="{}">{}</span>').format(state.value, words, mark)
 
 
 @cache

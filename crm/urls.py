@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from crm.views import board, day, imports, leads
+from crm.views import board, companies, contacts, day, follow_ups, imports, leads, merging
 
 app_name = "crm"
 urlpatterns = [
@@ -24,6 +24,28 @@ urlpatterns = [
     path("leads/<int:pk>/reopen/", leads.lead_reopen, name="lead_reopen"),
     path("leads/<int:pk>/archive/", leads.lead_archive, name="lead_archive"),
     path("leads/<int:pk>/restore/", leads.lead_restore, name="lead_restore"),
+    path("leads/<int:pk>/follow-ups/", follow_ups.lead_follow_up, name="lead_follow_up"),
+    path("contacts/<int:pk>/follow-ups/", follow_ups.contact_follow_up, name="contact_follow_up"),
+    path("follow-ups/<int:pk>/edit/", follow_ups.follow_up_edit, name="follow_up_edit"),
+    path("follow-ups/<int:pk>/finish/", follow_ups.follow_up_finish, name="follow_up_finish"),
+    path("follow-ups/<int:pk>/cancel/", follow_ups.follow_up_cancel, name="follow_up_cancel"),
+    path("follow-ups/<int:pk>/reopen/", follow_ups.follow_up_reopen, name="follow_up_reopen"),
+    path("contacts/", contacts.contact_list, name="contact_list"),
+    path("contacts/new/", contacts.contact_new, name="contact_new"),
+    path("contacts/same/", contacts.contact_same, name="contact_same"),
+    path("contacts/<int:pk>/", contacts.contact_detail, name="contact_detail"),
+    path("contacts/<int:pk>/edit/", contacts.contact_edit, name="contact_edit"),
+    path("contacts/<int:pk>/notes/", contacts.contact_note, name="contact_note"),
+    path("contacts/<int:pk>/archive/", contacts.contact_archive, name="contact_archive"),
+    path("contacts/<int:pk>/restore/", contacts.contact_restore, name="contact_restore"),
+    path("contacts/<int:pk>/merge/", merging.contact_merge, name="contact_merge"),
+    path("contacts/<int:pk>/merge/<int:other_id>/", merging.contact_merge_with, name="contact_merge_with"),
+    path("companies/", companies.company_list, name="company_list"),
+    path("companies/new/", companies.company_new, name="company_new"),
+    path("companies/<int:pk>/", companies.company_detail, name="company_detail"),
+    path("companies/<int:pk>/edit/", companies.company_edit, name="company_edit"),
+    path("companies/<int:pk>/archive/", companies.company_archive, name="company_archive"),
+    path("companies/<int:pk>/restore/", companies.company_restore, name="company_restore"),
     path("imports/", imports.import_list, name="import_list"),
     path("imports/new/", imports.import_new, name="import_new"),
     path("imports/<int:pk>/", imports.import_detail, name="import_detail"),

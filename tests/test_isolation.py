@@ -18,7 +18,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
-from crm.models import Activity, Company, Contact, Import, Lead, Pipeline, Stage, StageChange, Tag
+from crm.models import Activity, Company, Contact, FollowUp, Import, Lead, Pipeline, Stage, StageChange, Tag
 from members.models import AuditEntry, Invitation, Member, Team
 from tenants.context import in_organization
 from tenants.jobs import WrongOrganization
@@ -37,7 +37,9 @@ def victim(elsewhere, stranger) -> dict[str, int | str]:
     """Fill the other organization with canaries and return what its URLs could be made of."""
     with in_organization(elsewhere):
         with connection.cursor() as cursor:
-            for model in (Lead, Contact, Company, Stage, Pipeline, Tag, Activity, Import, Member, Team, Invitation, StageChange):
+            for model in (
+                Lead, Contact, Company, FollowUp, Stage, Pipeline, Tag, Activity, Import, Member, Team, Invitation, StageChange,
+            ):  # fmt: skip
                 cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), 900000)", [model._meta.db_table])
         team = Team.objects.create(name=f"{CANARY} team")
         member = Member.objects.create(user_id=987654, name=f"{CANARY} person", email="canary@victim.test", team=team)
@@ -51,6 +53,11 @@ def victim(elsewhere, stranger) -> dict[str, int | str]:
         )  # fmt: skip
         lead.tags.add(Tag.objects.create(name=f"{CANARY} tag"))
         Activity.objects.create(lead=lead, verb="note", text=f"{CANARY} note", actor=member)
+        Activity.objects.create(contact=contact, verb="note", text=f"{CANARY} note", actor=member)
+        follow_up = FollowUp.objects.create(
+            title=f"{CANARY} follow-up", note=f"{CANARY} note", lead=lead, owner=member, created_by=member,
+            due_at="2099-01-01T12:00Z",
+        )  # fmt: skip
         done = Import.objects.create(original_name=f"{CANARY}.csv", created_by=member, status=Import.Status.DONE)
         done.file.save("x.csv", ContentFile(f"name\n{CANARY}\n".encode()))
         done.errors_file.save("e.csv", ContentFile(f"line;why\n1;{CANARY}\n".encode()))
@@ -58,7 +65,8 @@ def victim(elsewhere, stranger) -> dict[str, int | str]:
             token_hash="0" * 64, created_by=member, note=CANARY, expires_at="2099-01-01T00:00Z", role="admin"
         )
     return {
-        "lead": lead.pk, "stage": stage.pk, "pipeline": pipeline.pk, "import": done.pk, "member": member.pk,
+        "lead": lead.pk, "contact": contact.pk, "company": company.pk, "follow_up": follow_up.pk,
+        "stage": stage.pk, "pipeline": pipeline.pk, "import": done.pk, "member": member.pk,
         "invitation": invitation.pk, "team": team.pk, "schema": elsewhere.schema_name, "file": done.file.name,
     }  # fmt: skip
 
@@ -70,12 +78,13 @@ def arguments(name: str, converters: set[str], victim: dict[str, int | str]) -> 
         return {}
     about = {
         "crm:lead": "lead", "crm:board": "pipeline", "crm:column": "pipeline", "crm:stage": "stage",
-        "crm:import": "import", "members:member": "member", "members:invitation_revoke": "invitation",
+        "crm:import": "import", "crm:contact": "contact", "crm:company": "company", "crm:follow_up": "follow_up",
+        "members:member": "member", "members:invitation_revoke": "invitation",
     }  # fmt: skip
     subject = next((thing for prefix, thing in about.items() if name.startswith(prefix)), None)
     known = {
-        "lead_id": "lead", "pipeline_id": "pipeline", "stage_id": "stage", "import_id": "import", "pipeline": "pipeline",
-        "stage": "stage", "lead": "lead",
+        "lead_id": "lead", "other_id": "contact", "pipeline_id": "pipeline", "stage_id": "stage", "import_id": "import",
+        "pipeline": "pipeline", "stage": "stage", "lead": "lead",
     }  # fmt: skip
     filled: dict[str, int | str] = {}
     for argument in converters:

@@ -1,7 +1,7 @@
 """Leads and what belongs to them, one schema per organization."""
 
 from crm.models.activities import Activity
-from crm.models.follow_ups import DueState, FollowUp, due_state
+from crm.models.follow_ups import DueState, FollowUp, FollowUpQuerySet, due_state
 from crm.models.imports import Import
 from crm.models.leads import Lead, LeadQuerySet, StageChange, Tag
 from crm.models.people import Company, Contact
@@ -13,6 +13,7 @@ __all__ = [
     "Contact",
     "DueState",
     "FollowUp",
+    "FollowUpQuerySet",
     "Import",
     "Lead",
     "LeadQuerySet",

@@ -53,6 +53,12 @@ class Line:
         return f"crm/activity/{self.verb}.html"
 
     @property
+    def due_at(self) -> datetime | None:
+        """When the follow-up that a line is about is, or was, due."""
+        text = self.facts.get("due_at")
+        return datetime.fromisoformat(text) if text else None
+
+    @property
     def changes(self) -> list[Change]:
         """Pair what a `changed` line says about before and after."""
         before, after = self.facts.get("before", {}), self.facts.get("after", {})

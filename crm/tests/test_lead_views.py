@@ -140,7 +140,7 @@ class TestShowing:
     def test_queries_do_not_grow_with_the_timeline(self, owner, lead, django_assert_max_num_queries):
         for number in range(40):
             service.add_note(actor=owner.member, lead_id=lead.pk, text=str(number))
-        with django_assert_max_num_queries(12):
+        with django_assert_max_num_queries(14):
             htmx(owner, "get", f"/leads/{lead.pk}/", target="panel")
 
 

@@ -9,8 +9,9 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
-from crm.models import Lead, StageChange
-from members.permissions import require
+from crm.agenda import HAS_NO_STEP, agenda_of
+from crm.models import FollowUp, Lead, StageChange
+from members.permissions import is_allowed, require
 
 QUIET_DAYS = 7
 ROWS = 8
@@ -19,10 +20,15 @@ ROWS = 8
 @require_safe
 @never_cache
 def day(request: HttpRequest) -> HttpResponse:
-    """Show one's open leads, what moved today, and what nobody has touched for a week."""
+    """Show what one has to do, one's open leads, what moved today, and what nobody has touched for a week."""
     require(request.member, "lead.view")
+    return show_day(request=request)
+
+
+def show_day(*, request: HttpRequest) -> HttpResponse:
+    """Render the day, or what of it a change may have touched."""
     now, name = timezone.localtime(), request.member.name.partition(" ")[0]
-    if not Lead.objects.exists():
+    if not Lead.objects.exists() and not FollowUp.objects.filter(owner=request.member).exists():
         return render(request, "crm/day.html", {"is_new": True, "now": now, "name": name})
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     mine = Lead.objects.filter(owner=request.member, archived_at=None)
@@ -33,6 +39,7 @@ def day(request: HttpRequest) -> HttpResponse:
         open=Count("pk", filter=is_open),
         open_value=Sum("value", filter=is_open & is_local),
         quiet=Count("pk", filter=is_open & is_quiet),
+        unplanned=Count("pk", filter=is_open & HAS_NO_STEP),
         won=Count("pk", filter=won),
         won_value=Sum("value", filter=won & is_local),
     )
@@ -46,14 +53,18 @@ def day(request: HttpRequest) -> HttpResponse:
     rows = mine.select_related("stage", "company", "contact")
     open_leads = list(rows.filter(is_open).order_by(*by)[:ROWS])
     quiet = list(rows.filter(is_open & is_quiet).order_by("updated_at", "pk")[:ROWS])
+    unplanned = rows.filter(is_open & HAS_NO_STEP).order_by(*by)[:ROWS] if counts["unplanned"] else []
     for lead in open_leads:
         lead.days = (now - lead.created_at).days  # type: ignore[attr-defined]
     for lead in quiet:
         lead.days = (now - lead.updated_at).days  # type: ignore[attr-defined]
     return render(
         request,
-        "crm/day.html",
+        "crm/day.html#page" if request.htmx.target == "day-page" else "crm/day.html",
         {
+            "groups": agenda_of(request.member, now=now),
+            "may_plan": is_allowed(request.member, "lead.edit"),
+            "unplanned": unplanned,
             "now": now,
             "name": name,
             "counts": counts,

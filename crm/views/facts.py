@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
+from django.urls import reverse
 from django.utils.formats import date_format
 from django.utils.translation import get_language, pgettext
 from django.utils.translation import gettext as _
@@ -42,8 +43,8 @@ def facts_of(lead: Lead, *, editable: set[str]) -> dict[str, list[Fact]]:
         ("tags", _("Tags"), ", ".join(tag.name for tag in lead.tags.all()), ""),
     ]
     person = [
-        ("contact_name", _("Name"), lead.contact.name if lead.contact else "", ""),
-        ("company_name", _("Company"), lead.company.name if lead.company else "", ""),
+        ("contact_name", _("Name"), lead.contact.name if lead.contact else "", _page("contact", lead.contact_id)),
+        ("company_name", _("Company"), lead.company.name if lead.company else "", _page("company", lead.company_id)),
         ("email", _("E-mail"), email, f"mailto:{email}" if email else ""),
         ("phone", _("Phone"), display_phone(phone), _tel(phone)),
     ]
@@ -85,6 +86,10 @@ def whole_lead(leads: QuerySet[Lead], pk: int) -> Lead | None:
         .filter(pk=pk)
         .first()
     )
+
+
+def _page(kind: str, pk: int | None) -> str:
+    return reverse(f"crm:{kind}_detail", args=[pk]) if pk else ""
 
 
 def _money(lead: Lead) -> str:

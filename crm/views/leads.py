@@ -24,6 +24,7 @@ from crm.services.exports import export_leads
 from crm.services.pipelines import default_pipeline
 from crm.services.timeline import timeline
 from crm.views.facts import EDITABLE, facts_of, text_of, value_of, whole_lead
+from crm.views.steps import lead_steps
 from members.permissions import is_allowed, require
 
 PER_PAGE = 50
@@ -138,7 +139,7 @@ def lead_edit(request: HttpRequest, pk: int) -> HttpResponse:
         return toast(
             _fact_form(request, now, form, field, status=409, conflict=error), error.message, category="warning"
         )
-    return _after(request, pk)
+    return after_change(pk, request=request)
 
 
 @require_POST
@@ -149,7 +150,7 @@ def lead_note(request: HttpRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         raise Invalid(_first_error(form))
     service.add_note(actor=request.member, lead_id=pk, **form.cleaned_data)
-    return _after(request, pk)
+    return after_change(pk, request=request)
 
 
 @require_POST
@@ -161,7 +162,7 @@ def lead_lose(request: HttpRequest, pk: int) -> HttpResponse:
         raise Invalid(_first_error(form))
     lead = service.lose_lead(actor=request.member, lead_id=pk, version=_version(request), **form.cleaned_data)
     undo = {"label": _("Undo"), "url": reverse("crm:lead_reopen", args=[pk]), "values": {"version": lead.version}}
-    return toast(_after(request, pk), _("Marked as lost."), description=lead.title, action=undo)
+    return toast(after_change(pk, request=request), _("Marked as lost."), description=lead.title, action=undo)
 
 
 @require_POST
@@ -169,7 +170,7 @@ def lead_reopen(request: HttpRequest, pk: int) -> HttpResponse:
     """Take a lost lead back."""
     _lead(request, pk)
     lead = service.reopen_lead(actor=request.member, lead_id=pk, version=_version(request))
-    return toast(_after(request, pk), _("The lead is open again."), description=lead.title)
+    return toast(after_change(pk, request=request), _("The lead is open again."), description=lead.title)
 
 
 @require_POST
@@ -178,7 +179,7 @@ def lead_archive(request: HttpRequest, pk: int) -> HttpResponse:
     _lead(request, pk)
     lead = service.archive_lead(actor=request.member, lead_id=pk, version=_version(request))
     undo = {"label": _("Undo"), "url": reverse("crm:lead_restore", args=[pk]), "values": {"version": lead.version}}
-    return toast(_after(request, pk), _("The lead was archived."), description=lead.title, action=undo)
+    return toast(after_change(pk, request=request), _("The lead was archived."), description=lead.title, action=undo)
 
 
 @require_POST
@@ -186,7 +187,7 @@ def lead_restore(request: HttpRequest, pk: int) -> HttpResponse:
     """Bring an archived lead back."""
     _lead(request, pk)
     lead = service.restore_lead(actor=request.member, lead_id=pk, version=_version(request))
-    return toast(_after(request, pk), _("The lead is back."), description=lead.title)
+    return toast(after_change(pk, request=request), _("The lead is back."), description=lead.title)
 
 
 def _lead(request: HttpRequest, pk: int) -> Lead:
@@ -218,12 +219,14 @@ def _show(request: HttpRequest, lead: Lead) -> HttpResponse:
         "is_read_only": not is_allowed(request.member, "lead.edit", lead),
         "note_form": NoteForm(auto_id="note-%s"),
         "lose_form": LoseForm(auto_id="lose-%s"),
+        "step_url": reverse("crm:lead_follow_up", args=[lead.pk]),
+        **lead_steps(lead, member=request.member, may_edit=_may(request, lead, "lead.edit")),
     }
     part = {"panel": "#panel", "lead-panel": "#panel", "lead-page": "#page"}.get(request.htmx.target or "", "")
     return render(request, f"crm/lead.html{part}", context)
 
 
-def _after(request: HttpRequest, pk: int) -> HttpResponse:
+def after_change(pk: int, *, request: HttpRequest) -> HttpResponse:
     """Answer a change with the lead as it is now."""
     lead = whole_lead(Lead.objects.visible_to(request.member), pk)
     if lead is None:

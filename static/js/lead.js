@@ -1,6 +1,7 @@
 // A lead, in the panel beside the board or on its own page: editing in place, notes, staying up to date.
+// The pages of a contact and of a company, and my day with its follow-ups, work the same way.
 
-const ROOTS = "#lead-panel, #lead-page"
+const ROOTS = "#lead-panel, #lead-page, #contact-page, #company-page, #day-page"
 const root = () => document.querySelector(ROOTS)
 const panel = () => document.getElementById("panel")
 
@@ -49,8 +50,9 @@ document.addEventListener("keydown", (event) => {
 
 // While something is being typed, nothing that others do may replace it.
 let missed = false
-const isTyping = () => Boolean(root()?.querySelector("[data-fact-form], dialog[open]")) || Boolean(noteField()?.value)
+const isTyping = () => Boolean(root()?.querySelector("[data-fact-form], dialog[open]")) || Boolean(noteField()?.value || planField()?.value)
 const noteField = () => root()?.querySelector("[data-note-form] textarea")
+const planField = () => root()?.querySelector("[data-step-form] [name=title]")
 
 function lock() {
   const isLocked = isTyping()
@@ -61,6 +63,7 @@ function release() {
   if (!lock() && missed) refresh()
 }
 document.addEventListener("input", (event) => {
+  if (event.target.closest("[data-step-form]")) release()
   if (!event.target.closest("[data-note-form]")) return
   drafts.set(root().dataset.lead, event.target.value)
   release()
@@ -73,12 +76,17 @@ function refresh() {
   if (!here) return
   missed = isTyping()
   if (missed) return
-  const { url, version } = here.dataset
-  htmx.ajax("GET", `${url}?seen=${version}`, { source: here, target: here, swap: "morph" })
+  const { url, version = "" } = here.dataset
+  htmx.ajax("GET", `${url}${url.includes("?") ? "&" : "?"}seen=${version}`, { source: here, target: here, swap: "morph" })
 }
 document.body.addEventListener("crm:lead-changed", (event) => {
   if (event.detail.ids?.map(String).includes(root()?.dataset.lead)) refresh()
 })
+// Something was undone from a toast: whatever shows it asks again.
+document.body.addEventListener("crm:record-changed", refresh)
+// What was done leaves nothing planned: the form for the next step opens by itself.
+let isAsking = false
+document.body.addEventListener("crm:ask-next", () => { isAsking = true })
 // The page alone has no socket: it looks again when somebody comes back to it.
 document.addEventListener("visibilitychange", () => { if (!document.hidden) refresh() })
 // A move is answered with what the board needs, and a toast's undo with nothing: the lead asks again for itself.
@@ -92,14 +100,17 @@ document.addEventListener("htmx:afterRequest", (event) => {
 // Saved: where the focus goes on, and that a sent note is not a draft any more. Drafts outlive a closed panel.
 const drafts = new Map()
 let open = []
+let plan = null
 document.addEventListener("htmx:beforeSwap", (event) => {
   if (!event.detail.target?.matches?.(ROOTS) || !event.detail.shouldSwap) return
   const asked = event.detail.requestConfig.elt
-  focusAfter = asked.matches("[data-fact-form]") ? asked.closest("[data-fact]").id : ""
+  focusAfter = asked.matches("[data-fact-form]") ? asked.closest("[data-fact]").id : asked.matches("[data-step-finish]") ? "steps" : ""
   if (asked.matches("[data-note-form]")) {
     drafts.delete(root().dataset.lead)
     asked.reset()
   }
+  if (asked.matches("[data-step-form]")) asked.reset()
+  plan = planField()?.value ? planField().form : null
   asked.closest("dialog")?.close()
   // Another field that is open keeps what is typed into it.
   open = [...root().querySelectorAll("[data-fact-form]")].filter((form) => form !== asked).map((form) => [form.closest("[data-fact]").id, form])
@@ -113,8 +124,20 @@ document.addEventListener("htmx:afterSettle", (event) => {
   for (const [id, form] of open.splice(0)) putBack(document.getElementById(id), form)
   const note = noteField()
   if (note && !note.value) note.value = drafts.get(root().dataset.lead) ?? ""
+  const empty = root()?.querySelector("[data-step-form]")
+  if (plan && empty && plan !== empty) {
+    empty.replaceWith(plan)
+    htmx.process(plan)
+    plan.closest("details").open = true
+  }
+  plan = null
   if (focusAfter) document.getElementById(focusAfter)?.querySelector("button")?.focus({ preventScroll: true })
   focusAfter = ""
+  if (isAsking && planField()) {
+    planField().closest("details").open = true
+    planField().focus()
+  }
+  isAsking = false
   showTitle()
   showTags()
   release()
@@ -124,7 +147,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
 function putBack(place, form) {
   if (!place) return
   remember(place)
-  if (place.textContent === form.dataset.was) form.elements.version.value = root().dataset.version
+  if (form.dataset.ownVersion === undefined && place.textContent === form.dataset.was) form.elements.version.value = root().dataset.version
   place.replaceChildren(form)
   htmx.process(form)
 }
