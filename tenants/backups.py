@@ -2,7 +2,8 @@
 
 Rows leave by COPY over the connection that we have: no program of a fitting version is needed. What a
 schema is made of is not in the file; its migration state is, and restoring builds the schema from that,
-so that a file never brings code of its own.
+so that a file never brings code of its own. Columns are those of the tables and not of the models: before
+an upgrade, the code is newer than the database.
 """
 
 import hashlib
@@ -48,7 +49,13 @@ def back_up(path: Path, *, organizations: list[Organization], with_logins: bool,
         users = User.objects.order_by("pk")
         if not with_logins:
             users = users.filter(memberships__organization__in=organizations).distinct()
-        writer.add_json("people.json", [_person(user, with_logins=with_logins) for user in users])
+        people = [_person(pk, with_logins=with_logins) for pk in users.values_list("pk", flat=True)]
+        writer.add_json("people.json", people)
+
+
+def all_organizations() -> list[Organization]:
+    """List every organization, with columns that tables of every version have."""
+    return list(Organization.objects.only("pk", "name", "slug", "schema_name").order_by("pk"))
 
 
 def key_fingerprints() -> list[str]:
@@ -104,13 +111,20 @@ def belongings() -> list[tuple[type[models.Model], models.ForeignKey[Any, Any]]]
     ]
 
 
-def as_row(instance: models.Model, *, without: set[str]) -> dict[str, Any]:
-    """Return a row as plain values by column, but for some."""
-    return {
-        field.attname: field.value_from_object(instance)
-        for field in instance._meta.concrete_fields
-        if not field.primary_key and field.attname not in without
-    }
+def rows_of(model: type[models.Model], *, column: str, value: int, without: set[str]) -> list[dict[str, Any]]:
+    """Return rows of a table of public as it is now, as values by column; none if there is no such table yet."""
+    table = sql.Identifier("public", model._meta.db_table)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT to_regclass(%s)", [f"public.{model._meta.db_table}"])
+        if cursor.fetchone()[0] is None:
+            return []
+        query = sql.SQL("SELECT * FROM {} WHERE {} = %s ORDER BY id").format(table, sql.Identifier(column))
+        cursor.execute(query, [value])
+        names = [found.name for found in cursor.description]
+        return [
+            {name: cell for name, cell in zip(names, row, strict=True) if name not in {"id", *without}}
+            for row in cursor.fetchall()
+        ]
 
 
 @transaction.atomic(durable=True)
@@ -125,12 +139,12 @@ def _write_organization(writer: Writer, organization: Organization, *, folder: s
         writer.add(f"{folder}tables/{table}", count)
         tables[table] = {"columns": columns, "rows": count.lines}
     rows = {
-        model._meta.model_name: [
-            as_row(row, without={owner.attname}) for row in model._default_manager.filter(**{owner.name: organization})
-        ]
+        model._meta.model_name: rows_of(
+            model, column=owner.attname, value=organization.pk, without={owner.attname}
+        )
         for model, owner in belongings()
     }
-    values = as_row(organization, without={"schema_name", "slug"})
+    (values,) = rows_of(Organization, column="id", value=organization.pk, without={"schema_name", "slug"})
     writer.add_json(f"{folder}public.json", {"organization": values, "rows": rows})
     uploads = Path(settings.MEDIA_ROOT) / schema
     for path in sorted(path for path in uploads.rglob("*") if path.is_file()):
@@ -173,12 +187,9 @@ class _Counting:
         yield bytes(piece)
 
 
-def _person(user: User, *, with_logins: bool) -> dict[str, Any]:
+def _person(pk: int, *, with_logins: bool) -> dict[str, Any]:
+    (user,) = rows_of(User, column="id", value=pk, without={"last_login"})
     if not with_logins:
-        return {"id": user.pk, "user": {"email": user.email, "name": user.name, "language": user.language}}
-    emails = EmailAddress.objects.filter(user=user).order_by("pk")
-    return {
-        "id": user.pk,
-        "user": as_row(user, without={"last_login"}),
-        "emails": list(emails.values("email", "verified", "primary")),
-    }
+        return {"id": pk, "user": {name: user[name] for name in ("email", "name", "language")}}
+    emails = EmailAddress.objects.filter(user_id=pk).order_by("pk")
+    return {"id": pk, "user": user, "emails": list(emails.values("email", "verified", "primary"))}

@@ -1,5 +1,6 @@
 """Restoring: an organization out of a backup, beside those that are here, whole or not at all."""
 
+import json
 import logging
 import shutil
 from collections.abc import Callable
@@ -183,7 +184,12 @@ def _admitted(reader: Reader, entry: Entry) -> set[int]:
 def _values(model: type[models.Model], row: dict[str, Any]) -> dict[str, Any]:
     """Read a row's values as the columns of today; a column that is gone is left out."""
     fields = {field.attname: field for field in model._meta.concrete_fields}
-    return {name: fields[name].to_python(value) for name, value in row.items() if name in fields}
+    return {name: _value(fields[name], value) for name, value in row.items() if name in fields}
+
+
+def _value(field: Any, value: Any) -> Any:
+    """Read one value of a backup; JSON is written as PostgreSQL shows it."""
+    return json.loads(value) if isinstance(field, models.JSONField) and value is not None else field.to_python(value)
 
 
 def _user_of(person: dict[str, Any]) -> User:

@@ -7,8 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 
 from tenants.archives import BadBackup
-from tenants.backups import back_up
-from tenants.models import Organization
+from tenants.backups import all_organizations, back_up
 
 
 class Command(BaseCommand):
@@ -22,7 +21,9 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         began, path, slug = time.perf_counter(), options["file"], options["slug"]
-        organizations = list(Organization.objects.filter(**({"slug": slug} if slug else {})).order_by("pk"))
+        organizations = all_organizations()
+        if slug:
+            organizations = [organization for organization in organizations if organization.slug == slug]
         if slug and not organizations:
             raise CommandError(f"There is no organization with the address {slug}.")
         try:
