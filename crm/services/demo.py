@@ -11,6 +11,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from crm.models import Pipeline, Tag
+from crm.services.demo_follow_ups import invent_follow_ups
 from crm.services.demo_leads import Scene, invent_leads
 from crm.services.pipelines import default_pipeline
 from members.models import Member, Role, Team
@@ -221,7 +222,10 @@ def _make(company: Company, users: dict[str, User], *, random: Random, now: date
         members = _people(company, users)
         pipeline = _pipeline(company)
         tags = Tag.objects.bulk_create(Tag(name=name, color=color) for name, color in company.tags)
-        invent_leads(scene=company.scene, pipeline=pipeline, members=members, tags=tags, random=random, now=now)
+        leads = invent_leads(
+            scene=company.scene, pipeline=pipeline, members=members, tags=tags, random=random, now=now
+        )
+        invent_follow_ups(leads=leads, random=random, now=now)
     return organization
 
 
