@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib.postgres.expressions import ArraySubquery
-from django.db.models import BigIntegerField, Count, F, Func, Max, OuterRef, Sum
+from django.db.models import BigIntegerField, Count, F, Func, OuterRef, Sum
 from django.db.models.expressions import RawSQL
 from django.http import QueryDict
 
@@ -171,15 +171,9 @@ class Moved:
 
 def moves_by_others(member: Member, rows: Iterable[Row]) -> list[Moved]:
     """Return which of these leads somebody else has just moved to another stage, the latest first."""
-    ids = [row["id"] for row in rows]
-    latest = (
-        StageChange.objects.filter(lead__in=ids).exclude(from_stage=None)
-        .values("lead").annotate(latest=Max("pk")).values("latest")
-    )  # fmt: skip
-    moves = StageChange.objects.filter(pk__in=latest, at=F("lead__updated_at")).exclude(actor=None)
-    return [
-        Moved(*names)
-        for names in moves.exclude(actor=member)
-        .order_by("-at", "-pk")
-        .values_list("actor__name", "lead__title", "to_name")
-    ]
+    # A move gives the lead its own time: whatever happened to the lead since has given it another.
+    moves = StageChange.objects.filter(
+        lead__in=[row["id"] for row in rows], at=F("lead__updated_at"), from_stage__isnull=False, actor__isnull=False
+    )
+    names = moves.exclude(actor=member).order_by("-at", "-pk").values_list("actor__name", "lead__title", "to_name")
+    return [Moved(*each) for each in names]

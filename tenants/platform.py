@@ -73,7 +73,7 @@ def find_organization(*, host: str, path: str) -> tuple[Organization | None, str
         slug = path[3:].partition("/")[0]
         prefix = f"/o/{slug}/"
         if is_main_host(host) and SLUG.fullmatch(slug) and path.startswith(prefix):
-            organization = Organization.objects.filter(slug=slug).first()
+            organization = next(iter(Organization.objects.filter(slug=slug)), None)
             if organization is not None:
                 return organization, prefix
         raise Http404("no such organization")

@@ -21,7 +21,7 @@ def active_member(user: Any) -> Member | None:
     """Return the user's active Member in the current organization."""
     if not user.is_authenticated:
         return None
-    return Member.objects.select_related("team").filter(user_id=user.pk, is_active=True).first()
+    return next(iter(Member.objects.filter(user_id=user.pk, is_active=True)), None)
 
 
 @dataclass(frozen=True)
