@@ -56,7 +56,7 @@ class User(AbstractBaseUser, PermissionsMixin):
     """A person's one login. What they may do is said by a Member in each organization."""
 
     class Theme(models.TextChoices):
-        SYSTEM = "system", _("Like the device")
+        SYSTEM = "system", _("Same as the device")
         LIGHT = "light", _("Light")
         DARK = "dark", _("Dark")
 

@@ -57,7 +57,7 @@ def _create(*, name: str, slug: str, owner: User, is_demo: bool) -> Organization
 
 
 def remove_organization(*, organization: Organization) -> None:
-    """Remove an organization and everything in it, its uploads too. There is no way back."""
+    """Remove an organization and everything in it, its uploads too. This cannot be undone."""
     schema = organization.schema_name
     leave()
     with transaction.atomic():

@@ -76,7 +76,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
     """Speak another language: remembered with the login, or in a cookie for somebody without one."""
     language = request.POST.get("language", "")
     if language not in dict(settings.LANGUAGES):
-        raise Invalid(_("This language is not spoken here."))
+        raise Invalid(_("This language is not available."))
     back = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(back, allowed_hosts={request.get_host()}, require_https=request.is_secure()):
         back = platform_reverse("home")

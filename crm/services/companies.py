@@ -96,8 +96,8 @@ def _clean_name(name: str) -> str:
 
 def _taken(company: Company | None) -> Invalid:
     if company and company.archived_at:
-        return Invalid(_("There is a company of this name in the archive. Restore it there."), field="name")
-    return Invalid(_("There is a company of this name already."), field="name")
+        return Invalid(_("There is a company with this name in the archive. Restore it there."), field="name")
+    return Invalid(_("There is already a company with this name."), field="name")
 
 
 def _check_version(company: Company, version: int | None) -> None:

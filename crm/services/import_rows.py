@@ -225,7 +225,7 @@ class _Known:
         if draft.external_id in self.leads:
             return _("A lead with this id exists already."), self.leads[draft.external_id]
         if line := self.id_lines.get(draft.external_id):
-            return _("This id stands further up in the file."), _line(line)
+            return _("This id appears earlier in the file."), _line(line)
         return None
 
     def same_email(self, draft: Draft) -> tuple[str, str] | None:
@@ -233,7 +233,7 @@ class _Known:
         if contact is not None and contact.pk in self.titles:
             return _("A lead with this e-mail exists already."), self.titles[contact.pk]
         if line := self.email_lines.get(draft.email):
-            return _("This e-mail stands further up in the file."), _line(line)
+            return _("This e-mail appears earlier in the file."), _line(line)
         return None
 
     def same_phone(self, draft: Draft) -> tuple[str, str] | None:
@@ -242,7 +242,7 @@ class _Known:
                 return _("A lead with this phone exists already."), self.titles[contact.pk]
         for line, email in self.phone_lines.get(draft.phone_key, []):
             if _may_be_same(draft, email):
-                return _("This phone stands further up in the file."), _line(line)
+                return _("This phone appears earlier in the file."), _line(line)
         return None
 
     def person(self, draft: Draft) -> Contact | None:

@@ -90,7 +90,7 @@ def create_lead(
             lead.save()
     except IntegrityError as error:
         if "lead_external_id_once" in str(error):
-            raise Invalid(_("There is a lead with this external id."), field="external_id") from error
+            raise Invalid(_("There is already a lead with this external id."), field="external_id") from error
         raise
     lead.tags.set(find_or_create_tags(tags))
     StageChange.objects.create(lead=lead, to_stage=stage, to_name=stage.name, actor=actor, at=now)

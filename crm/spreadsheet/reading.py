@@ -62,9 +62,9 @@ class Note:
             "duplicate_header": _("More than one column is called “%(name)s”; they are numbered."),
             "empty_header": _("Column %(number)s has no name."),
             "no_header": _("The first row looks like data, but it is read as the column names."),
-            "undecodable": _("%(count)s characters could not be read and are shown as “�”."),
-            "short_rows": _("%(count)s rows end early, the first in line %(line)s."),
-            "long_rows": _("%(count)s rows have more cells than the header, the first in line %(line)s."),
+            "undecodable": _("Characters that could not be read, shown as “�”: %(count)s."),
+            "short_rows": _("Rows that end early: %(count)s, the first in line %(line)s."),
+            "long_rows": _("Rows with more cells than the header: %(count)s, the first in line %(line)s."),
         }[self.code] % self.values
 
 

@@ -137,9 +137,9 @@ def test_doubles_are_skipped_by_id_then_e_mail_then_phone(owner, stages):
         "3": ("skipped", "A lead with this e-mail exists already.", "Old"),
         "4": ("failed", "This is not a phone number.", "(11) 1234-5678"),
         "5": ("skipped", "A lead with this phone exists already.", "Old"),
-        "7": ("skipped", "This id stands further up in the file.", "line 6"),
-        "8": ("skipped", "This e-mail stands further up in the file.", "line 6"),
-        "9": ("skipped", "This phone stands further up in the file.", "line 6"),
+        "7": ("skipped", "This id appears earlier in the file.", "line 6"),
+        "8": ("skipped", "This e-mail appears earlier in the file.", "line 6"),
+        "9": ("skipped", "This phone appears earlier in the file.", "line 6"),
     }
     assert Lead.objects.filter(title="Eva").count() == 1
 

@@ -434,7 +434,7 @@ class TestCreating:
         owner.client.post("/leads/new/", self.form(stages, external_id="77"))
         response = owner.client.post("/leads/new/", self.form(stages, title="Outro", external_id="77"))
         assert response.status_code == 422
-        assert "There is a lead with this external id." in words(response)
+        assert "There is already a lead with this external id." in words(response)
         assert 'value="Outro"' in words(response)
         assert Lead.objects.count() == 1
 
