@@ -57,7 +57,7 @@ def celery(kind: str, *, env: Mapping[str, str], folder: Path) -> Iterator[Serve
     }
     command = [sys.executable, "-m", "celery", "-A", "config.celery", kind, "--loglevel", "INFO", *options[kind]]
     log = folder / f"{kind}.log"
-    with _started(command, env=env, log=log, folder=folder) as child:
+    with _started(command, env={**env, "LOG_LEVEL": "INFO"}, log=log, folder=folder) as child:
         sign = {"worker": "ready.", "beat": "beat: Starting"}[kind]
         if not wait_until(lambda: sign in log.read_text(), seconds=STARTING_SECONDS, every=0.1):
             raise NotStarted(f"celery {kind} does not start:\n{log.read_text()[-2000:]}")
