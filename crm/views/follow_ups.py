@@ -147,6 +147,7 @@ def _form(follow_up: FollowUp, **given: Any) -> FollowUpForm:
 
 
 def _edit_form(request: MemberRequest, follow_up: FollowUp, form: FollowUpForm, *, status: int = 200) -> HttpResponse:
+    form.fields["title"].widget.attrs["autofocus"] = True
     response = render(request, "crm/_follow_ups.html#edit", {"step": follow_up, "form": form}, status=status)
     if status != 200:
         response["HX-Retarget"] = f"#follow-up-{follow_up.pk}"

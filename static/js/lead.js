@@ -135,7 +135,8 @@ document.addEventListener("htmx:afterSettle", (event) => {
   focusAfter = ""
   if (isAsking && planField()) {
     planField().closest("details").open = true
-    planField().focus()
+    // What a closed <details> held cannot take the focus before the next frame.
+    requestAnimationFrame(() => planField()?.focus())
   }
   isAsking = false
   showTitle()
