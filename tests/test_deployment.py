@@ -164,7 +164,7 @@ def test_servers_start_as_written_and_answer(name, tmp_path, collected):
     log = tmp_path / "log"
     with running(at_port(command, port), env, log) as process:
         status, said = wait_for(lambda: get(port, "/health/ready", Host="127.0.0.1:8000"), process, log)
-        assert (status, '"ready"' in said) == (200, True), said
+        assert (status, '"database": true' in said, '"valkey": true' in said) == (200, True, True), said
         assert get(port, "/health/live", Host="crm.example.com")[0] == 200
         assert get(port, "/o/acme/board/", Host="crm.example.com")[0] == 301, "plain HTTP is sent to HTTPS"
         assert get(port, "/o/acme/board/", Host="crm.example.com", **{"X-Forwarded-Proto": "https"})[0] == 302

@@ -15,7 +15,8 @@ from django.db.migrations.loader import MigrationLoader
 from crm.models import Import, Lead
 from crm.services.leads import create_lead
 from crm.services.pipelines import default_pipeline
-from members.models import AuditEntry, Member
+from members.models import AuditEntry, AuditSeal, Member
+from members.services import sealing
 from tenants.context import in_organization
 from tenants.models import Domain, Due, Membership, Organization, User
 from tenants.restores import build_schema
@@ -105,6 +106,20 @@ def test_the_trail_of_a_restored_organization_can_still_not_be_changed(firm, tmp
                           "TRUNCATE members_auditentry CASCADE"):
             with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(statement)
+
+
+def test_seals_of_the_trail_still_fit_after_a_restore(firm, tmp_path, settings, capsys):
+    settings.STATE_DIR = tmp_path
+    with in_organization(firm.client.organization):
+        assert sealing.seal()
+    file = tmp_path / "firm.loved"
+    call_command("backup", firm.client.organization.slug, str(file))
+    call_command("restore", str(file), "--as", "again-1")
+    with in_organization(Organization.objects.get(slug="again-1")):
+        assert sealing.seal(), "what came after is sealed in its turn"
+    call_command("audit_verify", "again-1")
+    with in_organization(Organization.objects.get(slug="again-1")):
+        assert AuditSeal.objects.count() == 2
 
 
 def test_people_are_found_by_email_and_made_without_a_password(firm, tmp_path):
