@@ -13,11 +13,10 @@ TOKEN = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 PER_COLUMN = 80
 
 
-def browser(address: str) -> httpx.Client:
-    """Return a client that keeps cookies and its connection."""
-    return httpx.Client(
-        base_url=f"http://{address}", timeout=60, headers={"Accept": "text/html", "Accept-Language": "pt-BR"}
-    )
+def browser(address: str, *, visitor: int = 1) -> httpx.Client:
+    """Return a client that keeps cookies and its connection; `visitor` numbers the address that a proxy would see."""
+    headers = {"Accept": "text/html", "Accept-Language": "pt-BR", "X-Forwarded-For": f"192.0.2.{visitor}"}
+    return httpx.Client(base_url=f"http://{address}", timeout=60, headers=headers)
 
 
 def sign_in(client: httpx.Client, owner: int = 0) -> None:

@@ -119,7 +119,7 @@ def import_by_worker(path: Path) -> None:
         actor = Member.objects.order_by("pk")[0]
         with path.open("rb") as file:
             import_ = create_import(actor=actor, file=File(file), name=path.name)
-        start_import(actor=actor, import_id=import_.pk)
+        import_ = start_import(actor=actor, import_id=import_.pk)
         while import_.status in IN_PROGRESS:
             time.sleep(0.5)
             import_.refresh_from_db()

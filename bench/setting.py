@@ -46,7 +46,7 @@ def setting(*, rounds: int) -> Iterator[Setting]:
             "PUBLIC_SCHEME": "http",
             "MAIN_HOST": f"127.0.0.1:{port}",
             "CSRF_TRUSTED_ORIGINS": f"http://127.0.0.1:{port}",
-            "TRUSTED_PROXY_COUNT": "0",
+            "TRUSTED_PROXY_COUNT": "1",
             "STATE_DIR": home,
             "LOG_LEVEL": "WARNING",
         }

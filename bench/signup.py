@@ -20,8 +20,8 @@ def run(here: Setting) -> Area:
         with_spare, without = [], []
         for number in range(ROUNDS + 1):
             run_django("-m", "bench.provision", "spares", str(TIMES), env=here.env)
-            spared = [sign_up(server.address, f"spare {number} {each}") for each in range(TIMES)]
-            cloned = [sign_up(server.address, f"clone {number} {each}") for each in range(TIMES)]
+            spared = [sign_up(server.address, 10 * number + each) for each in range(TIMES)]
+            cloned = [sign_up(server.address, 10 * number + each) for each in range(TIMES, 2 * TIMES)]
             if number:  # the first round warms both workers
                 with_spare += spared
                 without += cloned
@@ -33,13 +33,13 @@ def run(here: Setting) -> Area:
     return Area("signup", "Sign-up", GUNICORN, METHOD, figures)
 
 
-def sign_up(address: str, name: str) -> float:
-    """Sign somebody up and look at their board; return how many seconds it took."""
-    with browser(address) as person:
+def sign_up(address: str, number: int) -> float:
+    """Sign somebody up, from an address of their own, and look at their board; return how many seconds it took."""
+    with browser(address, visitor=number + 1) as person:
         form = {
             "name": "Nova Pessoa",
-            "organization": f"Empresa {name}",
-            "email": f"{name.replace(' ', '.')}@bench.test",
+            "organization": f"Empresa {number}",
+            "email": f"nova{number}@bench.test",
             "password1": "senha-bem-longa-1",
             "consent": "on",
             "csrfmiddlewaretoken": token_of(person.get("/accounts/signup/")),

@@ -9,7 +9,8 @@ class Wire:
     def __init__(self, address: str, *, site: str, cookies: str) -> None:
         self.host, _colon, port = address.partition(":")
         self.port = int(port)
-        self.headers = f"Host: {site}\r\nCookie: {cookies}\r\nHX-Request: true\r\nAccept: text/html\r\n\r\n"
+        self.headers = f"Host: {site}\r\nCookie: {cookies}\r\nHX-Request: true\r\nAccept: text/html\r\n"
+        self.headers += "X-Forwarded-For: 192.0.2.1\r\n\r\n"
 
     async def open(self) -> None:
         self.reader, self.writer = await asyncio.open_connection(self.host, self.port)
