@@ -52,7 +52,7 @@ def plan_follow_up(
 ) -> FollowUp:
     """Plan a next step about a lead, or about a contact by itself; without an owner it is the actor's.
 
-    Locks the lead. `reminder` is in minutes before. Raises `Missing`, `Forbidden`, `Invalid`.
+    Locks the lead or the contact. `reminder` is in minutes before. Raises `Missing`, `Forbidden`, `Invalid`.
     """
     lead, contact = _subject(actor, lead_id=lead_id, contact_id=contact_id)
     follow_up = FollowUp(lead=lead, contact=contact, owner=owner or actor, created_by=actor)
@@ -149,11 +149,12 @@ def day_and_time(follow_up: FollowUp) -> tuple[date, time | None]:
 
 
 def _subject(actor: Member, *, lead_id: int | None, contact_id: int | None) -> tuple[Lead | None, Contact | None]:
-    """Lock the lead or find the contact, as the member may change it, or raise."""
+    """Lock the lead or the contact, as the member may change it, or raise."""
     if (lead_id is None) == (contact_id is None):
         raise Invalid(_("A follow-up is about a lead or about a contact."))
     if contact_id is not None:
-        contact = Contact.objects.visible_to(actor).filter(pk=contact_id).first()
+        contacts = Contact.objects.visible_to(actor).select_for_update(no_key=True, of=("self",))
+        contact = contacts.filter(pk=contact_id).first()
         if contact is None:
             raise Missing
         require(actor, "contact.edit")

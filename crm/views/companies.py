@@ -65,7 +65,7 @@ def company_list(request: MemberRequest) -> HttpResponse:
 def company_new(request: MemberRequest) -> HttpResponse:
     """Make a company."""
     require(request.member, "contact.create")
-    form = CompanyForm(request.POST or None)
+    form = CompanyForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
             company = service.create_company(actor=request.member, **form.cleaned_data)

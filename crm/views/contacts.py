@@ -75,7 +75,8 @@ def contact_list(request: MemberRequest) -> HttpResponse:
 def contact_new(request: MemberRequest) -> HttpResponse:
     """Make a contact; whoever has the same e-mail or phone already is shown first."""
     require(request.member, "contact.create")
-    form = ContactForm(request.POST or None, initial={"company_name": _company_name(request)})
+    typed = request.POST if request.method == "POST" else None
+    form = ContactForm(typed, initial={"company_name": _company_name(request)})
     same: list[Contact] = []
     if request.method == "POST" and form.is_valid():
         try:

@@ -57,7 +57,7 @@ def contact_merge_with(request: MemberRequest, pk: int, other_id: int) -> HttpRe
     contact, other = _current(request, pk), _current(request, other_id)
     if pk == other_id:
         raise Invalid(_("A contact cannot become part of itself."))
-    form = MergeForm(request.POST or None)
+    form = MergeForm(request.POST if request.method == "POST" else None)
     error, status = "", 200
     if request.method == "POST":
         if not form.is_valid():
