@@ -14,6 +14,8 @@ lead_closed = Signal()
 lead_archived = Signal()
 # leads: list[Lead], actor: Member. Sent once for each chunk of an import instead of lead_created.
 leads_imported = Signal()
+# leads: list[Lead] as they were, actor: Member, is_archived: bool. Sent once for each chunk of a revert.
+leads_archived = Signal()
 # follow_up: FollowUp, actor: Member.
 follow_up_planned = Signal()
 # follow_up: FollowUp, actor: Member, fields: set[str].

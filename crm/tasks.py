@@ -3,7 +3,7 @@
 from celery import shared_task
 from django.db import transaction
 
-from crm.services import columns, import_run, reminders
+from crm.services import columns, import_revert, import_run, reminders
 
 
 @shared_task  # type: ignore[untyped-decorator]
@@ -18,6 +18,12 @@ def rebalance_column(stage_id: int) -> int:
 def run_import(import_id: int) -> None:
     """Bring an import to its end."""
     import_run.run_import(import_id)
+
+
+@shared_task  # type: ignore[untyped-decorator]
+def revert_import(import_id: int) -> None:
+    """Take an import back, or bring it back, to the end."""
+    import_revert.run_revert(import_id)
 
 
 @shared_task  # type: ignore[untyped-decorator]

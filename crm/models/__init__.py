@@ -2,7 +2,7 @@
 
 from crm.models.activities import Activity
 from crm.models.follow_ups import DueState, FollowUp, FollowUpQuerySet, due_state
-from crm.models.imports import Import
+from crm.models.imports import Import, ImportRow, SavedMapping
 from crm.models.leads import Lead, LeadQuerySet, StageChange, Tag
 from crm.models.people import Company, Contact
 from crm.models.pipelines import Pipeline, Stage
@@ -15,9 +15,11 @@ __all__ = [
     "FollowUp",
     "FollowUpQuerySet",
     "Import",
+    "ImportRow",
     "Lead",
     "LeadQuerySet",
     "Pipeline",
+    "SavedMapping",
     "Stage",
     "StageChange",
     "Tag",

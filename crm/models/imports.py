@@ -5,6 +5,8 @@ import uuid
 from django.db import models
 from django.utils import timezone
 
+from crm.models.leads import Lead
+from crm.models.people import Company, Contact
 from members.models import Member
 from tenants.context import current_schema
 
@@ -23,6 +25,9 @@ class Import(models.Model):
         RUNNING = "running"
         DONE = "done"
         FAILED = "failed"
+        REVERTING = "undoing"
+        REVERTED = "reverted"
+        RESTORING = "restore"
 
     file = models.FileField(upload_to=private_path, max_length=200)
     original_name = models.CharField(max_length=200)
@@ -54,3 +59,32 @@ class Import(models.Model):
 
     def __str__(self) -> str:
         return self.original_name
+
+
+class ImportRow(models.Model):
+    """A lead that an import made, with the contact and the company that were made for it.
+
+    `version` is the lead's as the import, its revert or its restoring left it: another one says that
+    people have changed the lead since. While a revert holds the lead, its `external_id` is free for others.
+    """
+
+    lead = models.OneToOneField(Lead, on_delete=models.CASCADE, primary_key=True, related_name="import_row")
+    run = models.ForeignKey(Import, on_delete=models.CASCADE, related_name="rows", db_index=False)
+    contact = models.ForeignKey(Contact, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    company = models.ForeignKey(Company, on_delete=models.SET_NULL, null=True, related_name="+", db_index=False)
+    version = models.PositiveIntegerField(default=1)
+    is_reverted = models.BooleanField(default=False)
+    external_id = models.CharField(max_length=120, blank=True)
+
+    class Meta:
+        # A revert reads the rows of one import in the order of its leads.
+        indexes = [models.Index(fields=["run", "lead"], name="import_row_of_run")]
+
+
+class SavedMapping(models.Model):
+    """What the columns of a header meant last time, and how such a file was read."""
+
+    header_key = models.CharField(max_length=64, unique=True)
+    mapping = models.JSONField(default=dict)
+    options = models.JSONField(default=dict)
+    updated_at = models.DateTimeField(default=timezone.now)

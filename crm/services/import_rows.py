@@ -207,7 +207,9 @@ class _Known:
             self.by_phone[contact.phone_key].append(contact)
         people = {each.pk for each in self.by_email.values()}
         people |= {each.pk for group in self.by_phone.values() for each in group}
-        self.titles = dict(Lead.objects.filter(contact__in=people).values_list("contact", "title")) if people else {}
+        # What a revert has put away may be imported again.
+        leads = Lead.objects.exclude(archived_at__isnull=False, import_row__is_reverted=True)
+        self.titles = dict(leads.filter(contact__in=people).values_list("contact", "title")) if people else {}
         self.id_lines: dict[str, int] = {}
         self.email_lines: dict[str, int] = {}
         self.phone_lines: dict[str, list[tuple[int, str]]] = defaultdict(list)

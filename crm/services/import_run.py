@@ -18,7 +18,7 @@ from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from core.errors import AppError
-from crm.models import Activity, Company, Contact, Import, Lead, Stage, StageChange, Tag
+from crm.models import Activity, Company, Contact, Import, ImportRow, Lead, Stage, StageChange, Tag
 from crm.services import columns
 from crm.services.import_rows import Planned, read_rows, sheet_of, skip_duplicates, stage_of
 from crm.services.news import announce_bulk
@@ -34,6 +34,8 @@ from tenants.context import current_organization
 
 log = logging.getLogger(__name__)
 CHUNK = 500
+# Everything else is before the start, at the end, or with a revert.
+CAN_RUN = frozenset({Import.Status.QUEUED, Import.Status.RUNNING, Import.Status.FAILED})
 MOST_REASONS = 30
 
 
@@ -44,7 +46,7 @@ def run_import(import_id: int) -> None:
     the last one stopped. What cannot be done ends in status FAILED, from which it can go on.
     """
     import_ = Import.objects.select_related("created_by").filter(pk=import_id).first()
-    if import_ is None or import_.status in {Import.Status.MAPPING, Import.Status.DONE}:
+    if import_ is None or import_.status not in CAN_RUN:
         return
     with translation.override(import_.options.get("language")):
         try:
@@ -97,7 +99,7 @@ def _run_chunk_patiently(import_id: int, reader: _Reader) -> bool:
 def _run_chunk(import_id: int, reader: _Reader) -> bool:
     """Import the next rows and say whether there may be more. Locks the import, then the columns."""
     import_ = _lock(import_id)
-    if import_.status == Import.Status.DONE:
+    if import_.status not in CAN_RUN:
         return False
     batch = reader.after(import_.processed)
     if not batch:
@@ -134,7 +136,7 @@ def _finish(import_: Import) -> None:
 
 
 def _fail(import_id: int, sentence: str) -> None:
-    Import.objects.filter(pk=import_id).exclude(status=Import.Status.DONE).update(
+    Import.objects.filter(pk=import_id, status__in=CAN_RUN).update(
         status=Import.Status.FAILED, error=sentence[:300], finished_at=timezone.now()
     )
 
@@ -142,8 +144,8 @@ def _fail(import_id: int, sentence: str) -> None:
 def _write(import_: Import, planned: Sequence[Planned]) -> list[Lead]:
     """Create leads at the end of their columns, in the order of the file, with all that belongs to them."""
     now, actor = timezone.now(), import_.created_by
-    companies = _companies(planned)
-    contacts = _contacts(planned, companies)
+    companies, new_companies = _companies(planned)
+    contacts, new_contacts = _contacts(planned, companies)
     keys = _keys(planned)
     leads = []
     for each, contact in zip(planned, contacts, strict=True):
@@ -171,6 +173,15 @@ def _write(import_: Import, planned: Sequence[Planned]) -> list[Lead]:
             )
         )
     Lead.objects.bulk_create(leads)
+    ImportRow.objects.bulk_create(
+        ImportRow(
+            lead=lead,
+            run=import_,
+            contact_id=lead.contact_id if lead.contact_id in new_contacts else None,
+            company_id=lead.company_id if lead.company_id in new_companies else None,
+        )
+        for lead in leads
+    )
     _write_tags(planned, leads)
     _write_trail(import_, planned, leads)
     return leads
@@ -190,18 +201,21 @@ def _keys(planned: Sequence[Planned]) -> dict[int, Iterator[str]]:
     return {pk: iter(columns.keys_at_end(stages[pk], count)) for pk, count in counts.items()}
 
 
-def _companies(planned: Sequence[Planned]) -> dict[str, Company]:
-    """Find or create the companies of some rows, by key."""
+def _companies(planned: Sequence[Planned]) -> tuple[dict[str, Company], set[int]]:
+    """Find or create the companies of some rows; return them by key, and which are new."""
     names = {company_key(each.draft.company): each.draft.company for each in planned if each.draft.company}
     names.pop("", None)
     found = {company.name_key: company for company in Company.objects.filter(name_key__in=names)}
+    # Whoever names an archived company needs it again: its name can exist only once.
+    Company.objects.filter(pk__in=[each.pk for each in found.values() if each.archived_at]).update(archived_at=None)
     missing = [Company(name=name, name_key=key) for key, name in names.items() if key not in found]
     # A name that somebody else creates now ends in IntegrityError, and the chunk is run again.
-    return found | {company.name_key: company for company in Company.objects.bulk_create(missing)}
+    created = Company.objects.bulk_create(missing)
+    return found | {company.name_key: company for company in created}, {company.pk for company in created}
 
 
-def _contacts(planned: Sequence[Planned], companies: dict[str, Company]) -> list[Contact | None]:
-    """Find or create the person of each row. Blanks of a person who is known are filled."""
+def _contacts(planned: Sequence[Planned], companies: dict[str, Company]) -> tuple[list[Contact | None], set[int]]:
+    """Find or create the person of each row, and say who is new. Blanks of a person who is known are filled."""
     people: list[Contact | None] = []
     fresh: dict[tuple[str, str], Contact] = {}
     known: dict[int, Contact] = {}
@@ -223,7 +237,7 @@ def _contacts(planned: Sequence[Planned], companies: dict[str, Company]) -> list
             people.append(fresh.setdefault(key, Contact(**values, company=company)))
     Contact.objects.bulk_create(fresh.values())
     Contact.objects.bulk_update(known.values(), ["name", "email", "phone", "phone_key", "company"])
-    return people
+    return people, {contact.pk for contact in fresh.values()}
 
 
 def _write_tags(planned: Sequence[Planned], leads: Sequence[Lead]) -> None:

@@ -1,27 +1,31 @@
 """Imports from upload to start: the file, what its columns mean, and a look before it is written."""
 
+import hashlib
+import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.core.files.base import File
 from django.db import transaction
-from django.db.models import Value
+from django.db.models import F, Value
 from django.db.models.functions import Concat, Substr
+from django.utils import timezone
 from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 
 from core.errors import Invalid, Missing
-from crm.models import Import, Stage
+from crm.models import Import, ImportRow, SavedMapping, Stage
 from crm.services.import_rows import Planned, plan_rows, sheet_of
 from crm.services.pipelines import default_pipeline
 from crm.spreadsheet import TARGETS, Limits, SpreadsheetError, detect_formats, guess_mapping, inspect, rows
 from crm.spreadsheet.mapping import REPEATABLE
-from crm.tasks import run_import
+from crm.tasks import revert_import, run_import
 from members.models import Member
 from members.permissions import require
 from members.services import audit
@@ -31,7 +35,12 @@ from tenants.jobs import defer
 PROBED_ROWS = 2000
 PREVIEW_ROWS = 20
 TITLE_TARGETS = frozenset({"title", "name", "company", "email", "phone", "external_id"})
-IN_PROGRESS = frozenset({Import.Status.QUEUED, Import.Status.RUNNING})
+IN_PROGRESS = frozenset({
+    Import.Status.QUEUED, Import.Status.RUNNING, Import.Status.REVERTING, Import.Status.RESTORING,
+})  # fmt: skip
+CAN_REVERT = frozenset({Import.Status.DONE, Import.Status.FAILED})
+# What is remembered of how a file was read, beside the meaning of its columns.
+REMEMBERED = ("date_order", "decimal", "stage", "match_people")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +100,46 @@ def _describe(import_: Import) -> None:
         "match_people": True,
         "language": get_language(),
     }
+    _recall(import_)
+
+
+def _recall(import_: Import) -> None:
+    """Read the file as the last one with this header was read; what was guessed stays at hand."""
+    options = import_.options
+    saved = SavedMapping.objects.filter(header_key=_header_key(options["header"])).first()
+    if saved is None:
+        return
+    guess = {"mapping": import_.mapping} | {name: options[name] for name in REMEMBERED}
+    remembered = {name: saved.options[name] for name in REMEMBERED}
+    if not Stage.objects.filter(pk=remembered["stage"]).exists():
+        remembered["stage"] = options["stage"]
+    import_.mapping = {column: saved.mapping[column] for column in options["header"]}
+    import_.options |= {**remembered, "guess": guess, "remembered_at": saved.updated_at.isoformat()}
+
+
+def use_guess(*, actor: Member, import_id: int) -> Import:
+    """Forget for one import what was remembered of its header, and read it as it was guessed."""
+    with transaction.atomic():
+        import_ = _locked(actor, import_id)
+        _require_mapping_stage(import_)
+        if guess := import_.options.pop("guess", None):
+            import_.mapping = guess.pop("mapping")
+            import_.options |= guess
+            del import_.options["remembered_at"]
+            import_.save(update_fields=["mapping", "options"])
+        return import_
+
+
+def _remember(import_: Import) -> None:
+    options = {name: import_.options[name] for name in REMEMBERED}
+    SavedMapping.objects.update_or_create(
+        header_key=_header_key(import_.options["header"]),
+        defaults={"mapping": import_.mapping, "options": options, "updated_at": timezone.now()},
+    )
+
+
+def _header_key(header: Sequence[str]) -> str:
+    return hashlib.sha256(json.dumps(list(header)).encode()).hexdigest()
 
 
 def set_mapping(
@@ -153,9 +202,10 @@ def start_import(*, actor: Member, import_id: int, is_deferred: bool = True) -> 
     """
     with transaction.atomic():
         import_ = _locked(actor, import_id)
-        if import_.status in IN_PROGRESS or import_.status == Import.Status.DONE:
+        if import_.status not in {Import.Status.MAPPING, Import.Status.FAILED}:
             return import_
         check_mapping(import_.mapping)
+        _remember(import_)
         import_.options["language"] = get_language()
         import_.status, import_.error = Import.Status.QUEUED, ""
         import_.save(update_fields=["status", "error", "options"])
@@ -163,6 +213,65 @@ def start_import(*, actor: Member, import_id: int, is_deferred: bool = True) -> 
         if is_deferred:
             defer(run_import, import_id=import_.pk)
         return import_
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How many leads of an import a revert would put away, and how many of those people have changed since."""
+
+    leads: int
+    changed: int
+
+    @property
+    def untouched(self) -> int:
+        return self.leads - self.changed
+
+
+def extent_of(import_: Import) -> Extent:
+    """Count what a revert would find."""
+    rows = ImportRow.objects.filter(run=import_, lead__archived_at=None)
+    return Extent(rows.count(), rows.exclude(lead__version=F("version")).count())
+
+
+@transaction.atomic
+def start_revert(*, actor: Member, import_id: int, with_changed: bool = False) -> Import:
+    """Owe the workers the revert of an import; doing it again while it waits or runs changes nothing.
+
+    Leads that people have changed since stay, unless `with_changed`. Imports of before rows were kept cannot be
+    reverted.
+    """
+    require(actor, "lead.archive")
+    import_ = _locked(actor, import_id)
+    if import_.status in {Import.Status.REVERTING, Import.Status.REVERTED}:
+        return import_
+    if import_.status not in CAN_REVERT:
+        raise Invalid(_("This import is still running."))
+    if not extent_of(import_).leads:
+        raise Invalid(_("There is nothing to revert: no lead of this import is left."))
+    _begin(import_, Import.Status.REVERTING, actor=actor, with_changed=with_changed, at=timezone.now().isoformat())
+    audit.record(actor=actor, action="import.revert_started", target=import_, with_changed=with_changed)
+    return import_
+
+
+@transaction.atomic
+def start_restore(*, actor: Member, import_id: int) -> Import:
+    """Owe the workers to bring back what the revert of an import has put away."""
+    require(actor, "lead.archive")
+    import_ = _locked(actor, import_id)
+    if import_.status in CAN_REVERT | {Import.Status.RESTORING}:
+        return import_
+    if import_.status != Import.Status.REVERTED:
+        raise Invalid(_("This import is still running."))
+    _begin(import_, Import.Status.RESTORING, actor=actor, at=import_.options["revert"]["at"])
+    audit.record(actor=actor, action="import.restore_started", target=import_)
+    return import_
+
+
+def _begin(import_: Import, status: Import.Status, *, actor: Member, **more: Any) -> None:
+    import_.status = status
+    import_.options["revert"] = {"step": "leads", "after": 0, "seen": 0, "counts": {}, "actor": actor.pk, **more}
+    import_.save(update_fields=["status", "options"])
+    defer(revert_import, import_id=import_.pk)
 
 
 def discard_import(*, actor: Member, import_id: int) -> None:
