@@ -63,8 +63,8 @@ def give(*, user: User, organization: Organization, host: str, state_hash: str, 
     return signing.dumps(word, salt=SALT)
 
 
-def take(*, token: str, host: str, state: str) -> tuple[User, str]:
-    """Use a token up and return (user, path to go to); raise `HandoverOver` whatever is wrong with it.
+def take(*, token: str, host: str, state: str) -> tuple[User, Organization, str]:
+    """Use a token up and return (user, organization, path to go to); raise `HandoverOver` whatever is wrong with it.
 
     The row is deleted before anything else is looked at: whoever comes second finds nothing.
     """
@@ -80,4 +80,4 @@ def take(*, token: str, host: str, state: str) -> tuple[User, str]:
         raise HandoverOver
     if not is_member(row.user, row.organization) or not is_host_of(row.organization, host):
         raise HandoverOver
-    return row.user, row.next_path
+    return row.user, row.organization, row.next_path

@@ -18,10 +18,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from core.errors import Invalid
 from tenants import handover
 from tenants import outbox as mail
+from tenants.context import in_organization
 from tenants.forms import INVITATION_KEY, OrganizationForm, ProfileForm
-from tenants.models import Organization
+from tenants.models import Organization, User
 from tenants.platform import is_host_of, is_known_host, link_from, platform_reverse
 from tenants.services import change_user, organizations_of
+from tenants.signals import user_signed_in
 
 
 @require_safe
@@ -140,8 +142,10 @@ def handover_give(request: HttpRequest) -> HttpResponse:
 def handover_take(request: HttpRequest, token: str) -> HttpResponse:
     """Sign somebody in with the token that another of our hosts gave them."""
     state = request.COOKIES.get(handover.STATE_COOKIE, "")
-    user, next_path = handover.take(token=token, host=request.get_host(), state=state)
+    user, organization, next_path = handover.take(token=token, host=request.get_host(), state=state)
     login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
+    with in_organization(organization):
+        user_signed_in.send(sender=User, organization=organization, user=user)
     response = HttpResponseRedirect(next_path)
     response.delete_cookie(handover.STATE_COOKIE)
     return response

@@ -64,6 +64,8 @@ def test_somebody_signed_in_on_the_main_host_gets_in_on_the_own_host(own_host, o
     assert taken.status_code == 302
     assert taken.headers["Location"] == "/day/" or taken.headers["Location"].startswith("/")
     assert at_own.get("/people/").status_code == 200
+    with in_organization(owner.client.organization):
+        assert AuditEntry.objects.filter(action="member.signed_in", actor=owner.member).count() == 1
 
 
 def test_and_back_from_the_own_host_to_the_main_one(own_host, owner, organization, elsewhere):
