@@ -9,6 +9,7 @@ from crm.forms import VersionForm, owners
 from crm.identity import normalize_email
 from crm.models import FollowUp
 from crm.services.follow_ups import FIRST_DAY, LAST_DAY
+from crm.signals import follow_up_due
 from members.models import Member
 
 REMINDERS = [
@@ -42,6 +43,10 @@ class FollowUpForm(forms.Form):
     def __init__(self, *args: Any, follow_up: FollowUp | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["owner"].queryset = owners(keep=follow_up.owner_id if follow_up else None)  # type: ignore[attr-defined]
+        if not follow_up_due.has_listeners(FollowUp):
+            # Nobody would tell the owner: what is not kept is not promised.
+            del self.fields["reminder"]
+            return
         kept = follow_up.reminder if follow_up else None
         if kept is not None and str(kept) not in dict(REMINDERS):
             choice: Any = self.fields["reminder"]

@@ -265,7 +265,23 @@ def test_a_won_card_without_a_step_shows_nothing(owner, lead, stages):
 # Pages
 
 
-def test_a_step_is_planned_done_and_undone_in_the_panel(owner, lead):
+@pytest.fixture
+def told():
+    """Let somebody listen for reminders, as whoever sends them does."""
+
+    def listen(sender, **kwargs):
+        pass
+
+    follow_up_due.connect(listen)
+    yield
+    follow_up_due.disconnect(listen)
+
+
+def test_a_reminder_is_offered_only_where_somebody_sends_it(owner, lead, told):
+    assert 'name="reminder"' in owner.client.get(f"/leads/{lead.pk}/").content.decode()
+
+
+def test_a_step_is_planned_done_and_undone_in_the_panel(owner, lead, told):
     data = {"kind": "call", "title": "Call", "day": "2030-03-05", "at": "14:30", "reminder": "15"}
     data["owner"] = owner.member.pk
     response = htmx(owner, "post", f"/leads/{lead.pk}/follow-ups/", data)
@@ -290,7 +306,7 @@ def test_a_step_is_planned_done_and_undone_in_the_panel(owner, lead):
      ("kind", "dance"), ("title", "x" * 201), ("title", "a\x00b"), ("owner", "999999"), ("owner", "x"),
      ("reminder", "7"), ("note", "x" * 10_001)],
 )  # fmt: skip
-def test_a_bad_form_comes_back_with_what_was_typed(owner, lead, field, value):
+def test_a_bad_form_comes_back_with_what_was_typed(owner, lead, told, field, value):
     data = {"kind": "call", "title": "Kept", "day": "2030-03-05", "owner": owner.member.pk, field: value}
     response = htmx(owner, "post", f"/leads/{lead.pk}/follow-ups/", data)
     assert response.status_code == 422
