@@ -281,11 +281,15 @@ CELERY_TASK_REJECT_ON_WORKER_LOST = True
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None  # however long Valkey is away, a worker comes back with it
 CELERY_BROKER_TRANSPORT_OPTIONS = {"visibility_timeout": 3600}
 CELERY_TASK_DEFAULT_QUEUE = "work"
 CELERY_TASK_PUBLISH_RETRY = False  # owed work is a row: a lost nudge is found by the sweep
+SWEEP_SECONDS = env.float("SWEEP_SECONDS", 20)
+# A nudge is expected to be picked up well before this; afterwards the sweep sends another.
+NUDGE_SECONDS = env.float("NUDGE_SECONDS", 120)
 CELERY_BEAT_SCHEDULE = {
-    "sweep owed work": {"task": "tenants.tasks.sweep", "schedule": 20.0},
+    "sweep owed work": {"task": "tenants.tasks.sweep", "schedule": SWEEP_SECONDS},
     "keep spare schemas": {"task": "tenants.tasks.refill_spares", "schedule": 300.0},
     "hourly upkeep": {"task": "tenants.tasks.strike_hour", "schedule": 3600.0},
 }

@@ -9,6 +9,7 @@ from typing import Any
 from celery import current_app
 from celery.exceptions import OperationalError, Reject
 from celery.result import AsyncResult
+from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 from kombu.exceptions import OperationalError as BrokerDown
@@ -21,8 +22,7 @@ from tenants.models import Due, Organization
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 8
-# A nudge is expected to be picked up well before this; afterwards the sweep sends another.
-GRACE = timedelta(minutes=2)
+GRACE = timedelta(seconds=settings.NUDGE_SECONDS)
 
 
 class WrongOrganization(Exception):

@@ -86,14 +86,16 @@ def called_from() -> Path:
 
 
 def test(arguments: Sequence[str], *, state: Path) -> int:
-    """Run the tests on servers of their own; those in a browser in a process of their own."""
+    """Run the tests on servers of their own: browser tests in a process of their own, the crash rig only by name."""
     first, *rest = arguments or [""]
     if first in ("isolation", "race", "browser"):
         runs = [["-m", first, *rest]]
+    elif first == "crash":
+        runs = [["-m", first, "tests/crash", *rest]]
     elif any(word.startswith("-m") for word in arguments):
         runs = [list(arguments)]
     else:
-        runs = [["-m", "not browser", *arguments], ["-m", "browser", *arguments]]
+        runs = [["-m", "not browser and not crash", *arguments], ["-m", "browser", *arguments]]
     with session(state / "test", fast=True, doing="./loved test", prefix="TEST_") as here:
         here.env["LOVED_ENV"] = "test"
         for name in ("DATABASE_URL", "REDIS_URL"):
