@@ -53,5 +53,8 @@ urlpatterns = [
     path("imports/<int:pk>/start/", imports.import_start, name="import_start"),
     path("imports/<int:pk>/progress/", imports.import_progress, name="import_progress"),
     path("imports/<int:pk>/errors/", imports.import_errors, name="import_errors"),
+    path("imports/<int:pk>/guess/", imports.import_guess, name="import_guess"),
+    path("imports/<int:pk>/revert/", imports.import_revert, name="import_revert"),
+    path("imports/<int:pk>/restore/", imports.import_restore, name="import_restore"),
     path("imports/<int:pk>/discard/", imports.import_discard, name="import_discard"),
 ]

@@ -8,7 +8,7 @@ import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from crm.models import Import, Lead
-from crm.services import import_run
+from crm.services import import_revert, import_run
 from crm.services.leads import create_lead
 from crm.services.pipelines import default_pipeline
 from tenants.context import in_organization
@@ -239,3 +239,61 @@ def test_pages_take_few_queries(owner, stages, django_assert_max_num_queries):
         owner.client.get(f"/imports/{import_.pk}/")
     with django_assert_max_num_queries(14):
         owner.client.get("/imports/")
+
+
+def test_an_import_is_reverted_and_brought_back_on_its_page(owner, stages):
+    import_ = uploaded(owner)
+    path = f"/imports/{import_.pk}/"
+    owner.client.post(f"{path}start/", choices(stages, "name", "email", "value", ""))
+    assert "Revert this import" not in page(owner, path), "not while it waits"
+    import_run.run_import(import_.pk)
+    shown = page(owner, path)
+    assert "1 lead is archived." in shown
+    assert "with_changed" not in shown
+    lead = Lead.objects.get()
+    lead.version += 1
+    lead.save()
+    assert 'name="with_changed"' in page(owner, path)
+
+    assert owner.client.post(f"{path}revert/", {"with_changed": "on"}).status_code == 302
+    waiting = page(owner, path)
+    assert "Reverting…" in waiting
+    assert 'hx-trigger="every 1s"' in waiting
+    import_revert.run_revert(import_.pk)
+    response = owner.client.get(f"{path}progress/", headers={"HX-Request": "true"})
+    assert "The import is reverted" in response.headers["HX-Trigger"]
+    shown = page(owner, path)
+    assert "1 lead is archived." in shown
+    assert "1 contacts, 0 companies" in shown
+    assert "reverted the import of leads.csv" in page(owner, f"/leads/{lead.pk}/")
+    assert "Reverted" in page(owner, "/imports/?state=reverted")
+    assert "No import is in this state." in page(owner, "/imports/?state=finished")
+    assert "leads.csv" in page(owner, "/imports/?state=nonsense")
+
+    assert owner.client.post(f"{path}restore/").status_code == 302
+    assert "Bringing the leads back…" in page(owner, path)
+    import_revert.run_revert(import_.pk)
+    assert "1 lead was brought back." in page(owner, path)
+    assert "brought the import of leads.csv back" in page(owner, f"/leads/{lead.pk}/")
+    assert Lead.objects.current().count() == 1
+
+
+def test_the_next_file_with_the_same_header_is_read_the_same_way(owner, stages):
+    first = uploaded(owner)
+    chosen = choices(stages, "title", "email", "value", "source", decimal=".")
+    owner.client.post(f"/imports/{first.pk}/start/", {**chosen, "stage": stages[1].pk})
+    second = uploaded(owner)
+    shown = page(owner, f"/imports/{second.pk}/")
+    assert "Read like the last file with these columns" in shown
+    assert second.mapping == {"Nome": "title", "E-mail": "email", "Valor": "value", "Cidade": "source"}
+    assert (second.options["decimal"], second.options["stage"]) == (".", stages[1].pk)
+
+    assert owner.client.post(f"/imports/{second.pk}/guess/").status_code == 302
+    shown = page(owner, f"/imports/{second.pk}/")
+    assert "Read like the last file" not in shown
+    second.refresh_from_db()
+    assert second.mapping == {"Nome": "name", "E-mail": "email", "Valor": "value", "Cidade": ""}
+    assert (second.options["decimal"], second.options["stage"]) == (",", stages[0].pk)
+
+    other = uploaded(owner, TEXT.replace("Cidade", "Bairro"))
+    assert "Read like the last file" not in page(owner, f"/imports/{other.pk}/")

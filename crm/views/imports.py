@@ -1,5 +1,6 @@
 """Pages of imports: upload, columns and preview, progress, what came of it."""
 
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ from members.permissions import require
 
 PER_PAGE = 50
 SAMPLES = 3
+# What the list can be narrowed to.
+STATES = {
+    "waiting": [Import.Status.MAPPING],
+    "running": list(service.IN_PROGRESS),
+    "finished": [Import.Status.DONE],
+    "stopped": [Import.Status.FAILED],
+    "reverted": [Import.Status.REVERTED],
+}
 # What the preview shows, in this order, if a column of the file says it.
 SHOWN = [
     "name", "email", "phone", "company", "value", "source", "stage", "owner_email", "tags", "created_at",
@@ -37,10 +46,22 @@ SHOWN = [
 @require_safe
 @never_cache
 def import_list(request: MemberRequest) -> HttpResponse:
-    """List imports, newest first."""
+    """List imports, newest first: all, or those in one state."""
     require(request.member, "lead.import")
-    page = Paginator(Import.objects.select_related("created_by"), PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "crm/import_list.html", {"page": page, "Status": Import.Status})
+    imports = Import.objects.select_related("created_by")
+    chosen = request.GET.get("state", "")
+    if statuses := STATES.get(chosen):
+        imports = imports.filter(status__in=statuses)
+    page = Paginator(imports, PER_PAGE).get_page(request.GET.get("page"))
+    return render(
+        request,
+        "crm/import_list.html",
+        {
+            "page": page,
+            "chosen": chosen if statuses else "",
+            "has_any": page.paginator.count or Import.objects.exists(),
+        },
+    )
 
 
 @require_http_methods(["GET", "POST"])
@@ -104,7 +125,11 @@ def import_progress(request: MemberRequest, pk: int) -> HttpResponse:
     if import_.status == Import.Status.MAPPING:
         raise Missing
     response = render(request, "crm/import_detail.html#progress", _result_context(import_))
-    if import_.status == Import.Status.DONE:
+    if import_.status == Import.Status.REVERTED:
+        toast(response, _("The import is reverted."))
+    elif "restored" in import_.options and import_.status in service.CAN_REVERT:
+        toast(response, _("The leads are back."))
+    elif import_.status == Import.Status.DONE:
         said = ngettext("%(number)s lead imported.", "%(number)s leads imported.", import_.created)
         toast(response, said % {"number": count(import_.created)})
     return response
@@ -121,6 +146,27 @@ def import_errors(request: MemberRequest, pk: int) -> FileResponse:
     return FileResponse(
         import_.errors_file.open("rb"), as_attachment=True, filename=name, content_type="text/csv; charset=utf-8"
     )
+
+
+@require_POST
+def import_guess(request: MemberRequest, pk: int) -> HttpResponse:
+    """Read the columns as they were guessed, not as those of the last file were."""
+    service.use_guess(actor=request.member, import_id=pk)
+    return redirect("crm:import_detail", pk)
+
+
+@require_POST
+def import_revert(request: MemberRequest, pk: int) -> HttpResponse:
+    """Put away again what an import made."""
+    service.start_revert(actor=request.member, import_id=pk, with_changed="with_changed" in request.POST)
+    return redirect("crm:import_detail", pk)
+
+
+@require_POST
+def import_restore(request: MemberRequest, pk: int) -> HttpResponse:
+    """Bring back what the revert of an import put away."""
+    service.start_restore(actor=request.member, import_id=pk)
+    return redirect("crm:import_detail", pk)
 
 
 @require_POST
@@ -153,8 +199,10 @@ def _columns_context(import_: Import, form: ImportColumnsForm) -> dict[str, Any]
     preview = service.preview_import(import_) if not (form.is_bound and form.errors) else None
     samples = _samples(import_)
     targets = [target for target in SHOWN if target in import_.mapping.values()]
+    remembered_at = import_.options.get("remembered_at")
     return {
         "import": import_,
+        "remembered_at": datetime.fromisoformat(remembered_at) if remembered_at else None,
         "sheet": sheet_of(import_),
         "form": form,
         "columns": [(name, bound, cells) for (name, bound), cells in zip(form.columns(), samples, strict=True)],
@@ -209,10 +257,18 @@ def _cells(planned: Planned, targets: list[str]) -> list[tuple[Any, str]]:
 
 def _result_context(import_: Import) -> dict[str, Any]:
     options = import_.options
+    is_import = import_.status in {Import.Status.QUEUED, Import.Status.RUNNING}
+    done, total = (import_.processed, import_.total) if is_import else _steps_of_revert(import_)
     return {
         "import": import_,
         "is_active": import_.status in service.IN_PROGRESS,
-        "percent": import_.processed * 100 // import_.total if import_.total else 0,
+        "is_import": is_import,
+        "done": done,
+        "total": total,
+        "percent": done * 100 // total if total else 0,
+        "revert": options.get("revert"),
+        "restored": options.get("restored"),
+        "extent": service.extent_of(import_) if import_.status in service.CAN_REVERT else None,
         "reasons": [
             {"state": state, "column": column, "reason": reason, "count": number}
             for state, column, reason, number in options.get("reasons", [])
@@ -222,3 +278,9 @@ def _result_context(import_: Import) -> dict[str, Any]:
         if import_.finished_at and import_.started_at
         else None,
     }
+
+
+def _steps_of_revert(import_: Import) -> tuple[int, int]:
+    """Say how far a revert, or the way back, is: leads first, then their people and companies."""
+    rounds = 3 if import_.status == Import.Status.REVERTING else 1
+    return import_.options.get("revert", {}).get("seen", 0), import_.created * rounds
