@@ -38,7 +38,7 @@ def main(arguments: Sequence[str]) -> int:
     areas = []
     try:
         for name in names:
-            with setting(rounds=options.rounds) as here:
+            with setting(rounds=options.rounds, rows=options.rows) as here:
                 print(f"Measuring {name} …", file=sys.stderr, flush=True)
                 areas.append(AREAS[name](here))
                 if options.write:
@@ -61,6 +61,7 @@ def read(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--write", action="store_true", help="put the result into docs/benchmarks.md")
     parser.add_argument("--strict", action="store_true", help="exit with 1 when a target is missed")
     parser.add_argument("--rounds", type=int, default=5, help="rounds of a benchmark that has rounds (default 5)")
+    parser.add_argument("--rows", type=int, default=0, help="rows of the spreadsheet that is imported (8000)")
     return parser.parse_args(arguments)
 
 

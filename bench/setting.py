@@ -29,6 +29,8 @@ class Setting:
     postgres: int
     port: int
     rounds: int
+    # Of a spreadsheet; 0 for what the benchmark says.
+    rows: int = 0
 
     @property
     def site(self) -> str:
@@ -36,7 +38,7 @@ class Setting:
 
 
 @contextmanager
-def setting(*, rounds: int) -> Iterator[Setting]:
+def setting(*, rounds: int, rows: int = 0) -> Iterator[Setting]:
     """Make it, and leave nothing of it behind but the template database."""
     with tempfile.TemporaryDirectory(prefix="loved-bench-") as home:
         port = free_port()
@@ -55,7 +57,7 @@ def setting(*, rounds: int) -> Iterator[Setting]:
             with filled_database(os.environ["DATABASE_URL"], env) as database:
                 env["DATABASE_URL"] = database
                 run_django("manage.py", "collectstatic", "--noinput", "--verbosity", "0", env=env)
-                yield Setting(database, env, Path(home), postmaster(database), port, rounds)
+                yield Setting(database, env, Path(home), postmaster(database), port, rounds, rows)
 
 
 @contextmanager
