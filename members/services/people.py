@@ -160,14 +160,33 @@ def reactivate_member(*, actor: Member, member_id: int) -> Member:
 def create_team(*, actor: Member, name: str) -> Team:
     """Create a team; its name is taken whatever the case."""
     require(actor, "member.manage")
-    name = name.strip()
-    if not name or len(name) > 60:
-        raise Invalid(_("Give the team a name of at most 60 characters."))
-    if Team.objects.filter(name__iexact=name).exists():
-        raise Invalid(_("There is a team of this name."))
-    team = Team.objects.create(name=name)
+    team = Team.objects.create(name=_free_team_name(name))
     audit.record(actor=actor, action="team.created", target=team)
     return team
+
+
+@transaction.atomic
+def rename_team(*, actor: Member, team_id: int, name: str) -> Team:
+    """Give a team another name."""
+    require(actor, "member.manage")
+    team = _locked_team(team_id)
+    before, team.name = team.name, _free_team_name(name, but=team)
+    team.save(update_fields=["name"])
+    audit.record(actor=actor, action="team.changed", target=team, before={"name": before}, after={"name": team.name})
+    return team
+
+
+@transaction.atomic
+def delete_team(*, actor: Member, team_id: int) -> None:
+    """Delete a team that nobody is in. Open invitations to it lead to the first team instead."""
+    require(actor, "member.manage")
+    team = _locked_team(team_id)
+    if Member.objects.filter(team=team).exists():
+        raise Invalid(_("There are people in this team. Put them into another one first."))
+    if not Team.objects.exclude(pk=team.pk).exists():
+        raise Invalid(_("The organization needs at least one team."))
+    audit.record(actor=actor, action="team.deleted", target=team, before={"name": team.name})
+    team.delete()
 
 
 def copy_user(*, user: User) -> None:
@@ -200,6 +219,23 @@ def _locked(member_id: int) -> Member:
     if member is None:
         raise Missing
     return member
+
+
+def _locked_team(team_id: int) -> Team:
+    team = Team.objects.select_for_update().filter(pk=team_id).first()
+    if team is None:
+        raise Missing
+    return team
+
+
+def _free_team_name(name: str, *, but: Team | None = None) -> str:
+    name = name.strip()
+    if not name or len(name) > 60:
+        raise Invalid(_("Give the team a name of at most 60 characters."))
+    others = Team.objects.exclude(pk=but.pk) if but else Team.objects.all()
+    if others.filter(name__iexact=name).exists():
+        raise Invalid(_("There is already a team with this name."))
+    return name
 
 
 def _keep_an_admin(member: Member) -> None:
