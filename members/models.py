@@ -92,6 +92,9 @@ class AuditEntry(models.Model):
     class Meta:
         indexes = [models.Index(fields=["target", "target_id", "-id"], name="audit_of_target")]
 
+    def __str__(self) -> str:
+        return f"{self.action} · {self.target} {self.target_id or ''}".strip()
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         if not self._state.adding:
             raise TypeError("An audit entry is never changed.")

@@ -6,7 +6,7 @@ from django.dispatch import receiver
 
 from members.services import audit, sealing
 from members.services.people import add_owner, copy_user, note_sign_in, settle_restored
-from tenants.models import Domain, Organization, User
+from tenants.models import Domain, Due, Organization, User
 from tenants.signals import (
     domain_changed,
     organization_created,
@@ -14,6 +14,7 @@ from tenants.signals import (
     organization_restored,
     user_changed,
     user_signed_in,
+    work_settled,
 )
 
 
@@ -46,3 +47,8 @@ def sign_in_on_the_trail(sender: Any, user: User, **kwargs: Any) -> None:
 @receiver(domain_changed)
 def note_domain(sender: Any, domain: Domain, is_added: bool, **kwargs: Any) -> None:
     audit.record(actor=None, action="domain.added" if is_added else "domain.removed", target=domain, host=domain.domain)
+
+
+@receiver(work_settled)
+def note_settled_work(sender: Any, due: Due, how: str, user: User, **kwargs: Any) -> None:
+    audit.record(actor=None, action=f"work.{how}", target=due, task=due.task, arguments=due.arguments, staff=user.pk)

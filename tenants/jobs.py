@@ -12,13 +12,16 @@ from celery.result import AsyncResult
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from kombu.exceptions import OperationalError as BrokerDown
 from tenant_schemas_celery.app import get_schema_name_from_task
 from tenant_schemas_celery.task import TenantTask
 
+from core.errors import Invalid, Missing
 from core.redis import ValkeyError, client
-from tenants.context import PUBLIC, current_organization, current_schema
-from tenants.models import Due, Organization
+from tenants.context import PUBLIC, current_organization, current_schema, in_organization
+from tenants.models import Due, Organization, User
+from tenants.signals import work_settled
 
 log = logging.getLogger(__name__)
 MAX_ATTEMPTS = 8
@@ -120,6 +123,44 @@ def sweep() -> int:
             continue
         nudge(task, schema_name=row.organization.schema_name, arguments=row.arguments)
     return len(rows)
+
+
+@transaction.atomic
+def replay(*, due_id: int, user: User) -> Due:
+    """Owe work again that failed too often, with all its tries, and tell the organization's trail."""
+    due = _dead(due_id)
+    task = _registered(due.task)
+    if task is None:
+        raise Invalid(_("This version of the program does not know this work. It can only be discarded."))
+    due.due_at, due.attempts, due.last_error = timezone.now() + GRACE, 0, ""
+    due.save(update_fields=["due_at", "attempts", "last_error"])
+    _tell_trail(due, how="replayed", user=user)
+    transaction.on_commit(
+        partial(nudge, task, schema_name=due.organization.schema_name, arguments=due.arguments)
+    )
+    return due
+
+
+@transaction.atomic
+def discard(*, due_id: int, user: User) -> None:
+    """Give up work that failed too often. There is no way back; the organization's trail keeps what it was."""
+    due = _dead(due_id)
+    _tell_trail(due, how="discarded", user=user)
+    due.delete()
+
+
+def _dead(due_id: int) -> Due:
+    due = Due.objects.select_for_update(of=("self",)).select_related("organization").filter(pk=due_id).first()
+    if due is None:
+        raise Missing
+    if due.due_at is not None:
+        raise Invalid(_("This work is still tried by itself."))
+    return due
+
+
+def _tell_trail(due: Due, *, how: str, user: User) -> None:
+    with in_organization(due.organization):
+        work_settled.send(sender=Due, organization=due.organization, due=due, how=how, user=user)
 
 
 def _registered(name: str) -> Any:

@@ -196,3 +196,6 @@ class Due(models.Model):
         indexes = [
             models.Index(fields=["due_at"], name="due_next", condition=models.Q(due_at__isnull=False)),
         ]
+
+    def __str__(self) -> str:
+        return self.task

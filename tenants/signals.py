@@ -15,3 +15,5 @@ organization_hour = Signal()
 organization_restored = Signal()
 # organization: Organization, domain: Domain, is_added: bool. Sent inside the organization.
 domain_changed = Signal()
+# organization: Organization, due: Due, how: "replayed" or "discarded", user: User. Sent inside the organization.
+work_settled = Signal()
