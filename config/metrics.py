@@ -19,6 +19,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from core import VERSION
 from core.redis import ValkeyError, client
+from tenants import heartbeat
 from tenants.models import Due, Organization, SpareSchema
 from tenants.schemas import TEMPLATE, behind
 
@@ -58,6 +59,8 @@ class State:
             length = client().llen(settings.CELERY_TASK_DEFAULT_QUEUE)
             yield _gauge("queue_length", "Nudges that wait for a worker.", float(length))  # type: ignore[arg-type]
             yield _gauge("valkey_up", "Whether Valkey answers.", 1)
+            if (age := heartbeat.age()) is not None:
+                yield _gauge("heartbeat_age_seconds", "Since a worker last ran what beat sent each minute.", age)
         except ValkeyError:
             yield _gauge("valkey_up", "Whether Valkey answers.", 0)
 

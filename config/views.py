@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from core.htmx import toast
 from core.redis import ValkeyError, client
+from tenants import heartbeat
 
 
 @require_safe
@@ -21,11 +22,12 @@ def health_live(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def health_ready(request: HttpRequest) -> HttpResponse:
-    """Say whether work can be done: 503 without the database, degraded without Valkey."""
-    checks = {"database": _database_answers(), "valkey": _valkey_answers()}
+    """Say whether work can be done: 503 without the database, degraded without Valkey or with stalled workers."""
+    checks = {"database": _database_answers(), "valkey": _valkey_answers(), "worker": heartbeat.state()}
     if not checks["database"]:
         return JsonResponse({"status": "down", **checks}, status=503)
-    return JsonResponse({"status": "ready" if checks["valkey"] else "degraded", **checks})
+    is_whole = checks["valkey"] and checks["worker"] != "stalled"
+    return JsonResponse({"status": "ready" if is_whole else "degraded", **checks})
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

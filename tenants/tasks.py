@@ -4,6 +4,7 @@ import logging
 
 from celery import shared_task
 
+from tenants import heartbeat as pulse
 from tenants import jobs, schemas
 from tenants.context import each_organization
 from tenants.models import Organization
@@ -22,6 +23,12 @@ def sweep() -> int:
 def refill_spares() -> int:
     """Keep a few schemas ready for the next sign-ups."""
     return schemas.refill_spares()
+
+
+@shared_task(runs_in_public=True)  # type: ignore[untyped-decorator]
+def heartbeat() -> None:
+    """Show that beat, broker and a worker are alive."""
+    pulse.beat()
 
 
 @shared_task(runs_in_public=True)  # type: ignore[untyped-decorator]

@@ -49,4 +49,4 @@ def test_new_work_is_owed_and_waits(organization, no_valkey, stages, django_capt
 def test_health_says_degraded_and_not_down(owner, no_valkey):
     response = owner.client.get("/health/ready")
     assert response.status_code == 200
-    assert response.json() == {"status": "degraded", "database": True, "valkey": False}
+    assert response.json() == {"status": "degraded", "database": True, "valkey": False, "worker": "unknown"}
