@@ -187,7 +187,7 @@ class OrganizationClient(Client):
         leave()
         try:
             platform = path.startswith(("/o/", "/accounts/", "/organizations/", "/profile/", "/invite/", "/health/",
-                                        "/enter/", "/handover/", "/tls/", "/metrics"))
+                                        "/enter/", "/handover/", "/tls/", "/metrics", "/platform/"))
             return super().generic(method, path if platform else self.at(path), *args, **kwargs)
         finally:
             from tenants.models import Organization

@@ -42,6 +42,7 @@ SHARED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.admin.apps.SimpleAdminConfig",  # its own log stays empty: the trail is AuditEntry
     "django.contrib.postgres",
     "allauth",
     "allauth.account",
@@ -141,6 +142,7 @@ if env.int("DB_POOL", 0):
     DATABASES["default"]["OPTIONS"]["pool"] = {"min_size": 2, "max_size": env.int("DB_POOL")}  # type: ignore[index]
 else:
     DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True  # a restart of PostgreSQL costs nobody an error page afterwards
 DATABASES["default"]["DISABLE_SERVER_SIDE_CURSORS"] = False
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -289,6 +291,7 @@ SWEEP_SECONDS = env.float("SWEEP_SECONDS", 20)
 # A nudge is expected to be picked up well before this; afterwards the sweep sends another.
 NUDGE_SECONDS = env.float("NUDGE_SECONDS", 120)
 CELERY_BEAT_SCHEDULE = {
+    "heartbeat": {"task": "tenants.tasks.heartbeat", "schedule": 60.0, "options": {"expires": 60}},
     "sweep owed work": {"task": "tenants.tasks.sweep", "schedule": SWEEP_SECONDS},
     "keep spare schemas": {"task": "tenants.tasks.refill_spares", "schedule": 300.0},
     "hourly upkeep": {"task": "tenants.tasks.strike_hour", "schedule": 3600.0},

@@ -6,6 +6,7 @@ prefix by the time this list is read. `tenants.platform` names those of the plat
 
 from django.urls import include, path
 
+from config.admin import organization_site, platform_site
 from config.metrics import metrics
 from config.views import health_live, health_ready
 
@@ -14,6 +15,8 @@ urlpatterns = [
     path("health/ready", health_ready, name="health_ready"),
     path("metrics", metrics, name="metrics"),
     path("accounts/", include("allauth.account.urls")),
+    path("admin/", organization_site.urls),
+    path("platform/", platform_site.urls),
     path("", include("tenants.urls")),
     path("", include("members.urls")),
     path("", include("crm.urls")),

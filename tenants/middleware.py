@@ -10,7 +10,7 @@ from django.urls import get_callable, get_script_prefix, set_script_prefix
 from django.utils import timezone, translation
 
 from tenants.context import enter, leave
-from tenants.platform import find_organization, is_own_origin, is_platform_view
+from tenants.platform import find_organization, is_own_origin, is_platform_view, is_staff_view
 
 log = logging.getLogger(__name__)
 Next = Callable[[HttpRequest], HttpResponse]
@@ -73,6 +73,8 @@ class OrganizationMiddleware:
         # Below a prefix the first page is the organization's: members go on to their day.
         if request.in_prefix and is_platform_view(match) and match.view_name != "home":  # type: ignore[attr-defined,union-attr]
             raise Http404("a page of the platform, below an organization")
+        if request.organization is not None and is_staff_view(match):  # type: ignore[attr-defined]
+            raise Http404("a page of the platform's staff, on an organization's host")
         return None
 
     def _may_post(self, request: HttpRequest, origin: str) -> bool:

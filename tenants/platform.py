@@ -32,6 +32,7 @@ PLATFORM_NAMES = {
     "tls_allowed",
     "metrics",
 }
+STAFF_NAMES = "platform_admin:"
 
 
 # What programs of the installation ask for, by whatever name they reach this process.
@@ -41,7 +42,12 @@ MACHINE_PATHS = {"/health/live", "/health/ready", "/metrics", "/tls/allowed"}
 def is_platform_view(match: ResolverMatch | None) -> bool:
     """Say whether a resolved view belongs to the platform and not to an organization."""
     name = match.view_name if match else ""
-    return name in PLATFORM_NAMES or name.startswith("account_")
+    return name in PLATFORM_NAMES or name.startswith(("account_", STAFF_NAMES))
+
+
+def is_staff_view(match: ResolverMatch | None) -> bool:
+    """Say whether a resolved view is for the platform's staff: those exist on the main host only."""
+    return bool(match) and match.view_name.startswith(STAFF_NAMES)  # type: ignore[union-attr]
 
 
 @contextmanager

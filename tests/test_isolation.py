@@ -18,10 +18,12 @@ from django.db import connection
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
+from conftest import OrganizationClient
 from crm.models import Activity, Company, Contact, FollowUp, Import, Lead, Pipeline, Stage, StageChange, Tag
 from members.models import AuditEntry, Invitation, Member, Team
 from tenants.context import in_organization
 from tenants.jobs import WrongOrganization
+from tenants.models import Domain, Due, Organization, User
 
 pytestmark = pytest.mark.isolation
 CANARY = "CANARY7731"
@@ -38,7 +40,8 @@ def victim(elsewhere, stranger) -> dict[str, int | str]:
     with in_organization(elsewhere):
         with connection.cursor() as cursor:
             for model in (
-                Lead, Contact, Company, FollowUp, Stage, Pipeline, Tag, Activity, Import, Member, Team, Invitation, StageChange,
+                Lead, Contact, Company, FollowUp, Stage, Pipeline, Tag, Activity, Import, Member, Team, Invitation,
+                StageChange, AuditEntry,
             ):  # fmt: skip
                 cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), 900000)", [model._meta.db_table])
         team = Team.objects.create(name=f"{CANARY} team")
@@ -51,7 +54,8 @@ def victim(elsewhere, stranger) -> dict[str, int | str]:
             title=f"{CANARY} lead", stage=stage, position="a0", value=Decimal(7731), contact=contact, company=company,
             source=f"{CANARY} source", external_id=CANARY,
         )  # fmt: skip
-        lead.tags.add(Tag.objects.create(name=f"{CANARY} tag"))
+        tag = Tag.objects.create(name=f"{CANARY} tag")
+        lead.tags.add(tag)
         Activity.objects.create(lead=lead, verb="note", text=f"{CANARY} note", actor=member)
         Activity.objects.create(contact=contact, verb="note", text=f"{CANARY} note", actor=member)
         follow_up = FollowUp.objects.create(
@@ -64,7 +68,17 @@ def victim(elsewhere, stranger) -> dict[str, int | str]:
         invitation = Invitation.objects.create(
             token_hash="0" * 64, created_by=member, note=CANARY, expires_at="2099-01-01T00:00Z", role="admin"
         )
+        audited = AuditEntry.objects.create(actor=member, action="lead.created", target="lead", facts={"word": CANARY})
+    # Rows of public: the error's second line is where PostgreSQL says values.
+    due = Due.objects.create(
+        organization=elsewhere, task="crm.tasks.run_import", arguments={"import_id": done.pk}, due_at=None,
+        last_error=f"IntegrityError: duplicate key\nDETAIL: {CANARY}",
+    )  # fmt: skip
+    ours = Organization.objects.get(slug="acme")
+    domain = Domain.objects.create(tenant=ours, domain="walk.example.test", is_primary=False)
     return {
+        "audit": audited.pk, "due": due.pk, "tag": tag.pk, "organization": elsewhere.pk,
+        "user": stranger.user.pk, "domain": domain.pk, "spareschema": 1,
         "lead": lead.pk, "contact": contact.pk, "company": company.pk, "follow_up": follow_up.pk,
         "stage": stage.pk, "pipeline": pipeline.pk, "import": done.pk, "member": member.pk,
         "invitation": invitation.pk, "team": team.pk, "schema": elsewhere.schema_name, "file": done.file.name,
@@ -81,6 +95,9 @@ def arguments(name: str, converters: set[str], victim: dict[str, int | str]) -> 
         "crm:import": "import", "crm:contact": "contact", "crm:company": "company", "crm:follow_up": "follow_up",
         "members:member": "member", "members:invitation_revoke": "invitation",
     }  # fmt: skip
+    if "object_id" in converters:
+        model = name.partition(":")[2].split("_")[1]
+        return {"object_id": victim[ADMINISTERED.get(model, model)]}
     subject = next((thing for prefix, thing in about.items() if name.startswith(prefix)), None)
     known = {
         "lead_id": "lead", "other_id": "contact", "pipeline_id": "pipeline", "stage_id": "stage", "import_id": "import",
@@ -95,11 +112,15 @@ def arguments(name: str, converters: set[str], victim: dict[str, int | str]) -> 
     return filled
 
 
+# Models of the two admins that go by another name above.
+ADMINISTERED = {"auditentry": "audit"}
 # Pages of the platform and of allauth: what their arguments stand for is not an organization's row.
 FIXED: dict[str, dict[str, int | str]] = {
     "members:invitation": {"slug": "elsewhere", "token": "not-a-token"},
     "outbox_message": {"name": "20260101-000000-1"},
     "organization_enter": {"slug": "elsewhere"},
+    "organization_admin:app_list": {"app_label": "members"},
+    "platform_admin:app_list": {"app_label": "tenants"},
     "handover_take": {"token": "not-a-token"},
     "account_confirm_email": {"key": "nothing"},
     "account_reset_password_from_key": {"uidb36": "1", "key": "nothing"},
@@ -164,10 +185,15 @@ def test_no_address_yields_another_organizations_data(
         "administrator of another": owner.client,
         "sales of another": colleague.client,
         "nobody": Client(raise_request_exception=True),
+        "platform staff": OrganizationClient(
+            organization, User.objects.create_user("staff@loved.test", "senha-bem-longa-1", is_staff=True)
+        ),
     }
     for name, path in places:
-        platform = not name.startswith(("crm:", "members:")) or name == "members:invitation"
+        platform = not name.startswith(("crm:", "members:", "organization_admin:")) or name == "members:invitation"
         targets = [path] if platform else [f"/o/elsewhere{path}", f"/o/acme{path}"]
+        if name.startswith("platform_admin:"):
+            targets += [f"/o/elsewhere{path}", f"/o/acme{path}"]
         if name in {"account_logout", "members:organization_remove", "account_signup"}:
             targets = [f"/o/elsewhere{path}"]
         for target in targets:
