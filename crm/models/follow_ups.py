@@ -1,6 +1,6 @@
 """What somebody means to do next about a lead or a contact."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import models
 from django.db.models import Q
@@ -10,6 +10,9 @@ from django.utils.translation import gettext_lazy as _
 from crm.models.leads import Lead
 from crm.models.people import Contact
 from members.models import Member
+
+
+LONGEST_DAY = timedelta(hours=25)
 
 
 class DueState(models.TextChoices):
@@ -27,6 +30,8 @@ def due_state(due_at: datetime | None, *, now: datetime) -> DueState:
         return DueState.NONE
     if due_at < now:
         return DueState.OVERDUE
+    if due_at - now > LONGEST_DAY:  # spares a board most of the look-ups of time zones
+        return DueState.FUTURE
     return DueState.TODAY if timezone.localdate(due_at) == timezone.localdate(now) else DueState.FUTURE
 
 
