@@ -70,7 +70,7 @@ def update_contact(*, contact: Contact | None, company: Company | None, **typed:
 
 
 def contact_fields(*, name: str, email: str, phone: str) -> dict[str, str]:
-    """Normalize what was typed. A phone that is no number is kept as typed, without a key."""
+    """Normalize what was typed. A phone that nobody could dial from elsewhere is kept as typed, without a key."""
     address = normalize_email(email)
     if email.strip() and not address:
         raise Invalid(_("This is not an e-mail address."))
@@ -78,7 +78,7 @@ def contact_fields(*, name: str, email: str, phone: str) -> dict[str, str]:
     return {
         "name": " ".join(name.split())[:160],
         "email": address,
-        "phone": (number.e164 if number else phone.strip())[:40],
+        "phone": ((number and number.e164) or phone.strip())[:40],
         "phone_key": (number.match_key or "")[:20] if number else "",
     }
 

@@ -215,6 +215,11 @@ class TestFindingPeople:
         contact = make(owner, stages[0], phone="ramal 12, com a Bia").contact
         assert (contact.phone, contact.phone_key) == ("ramal 12, com a Bia", "")
 
+    @pytest.mark.parametrize("typed", ["98765-4321", "190"])
+    def test_a_phone_without_area_code_is_kept_as_typed(self, owner, stages, typed):
+        contact = make(owner, stages[0], contact_name="Bia", phone=typed).contact
+        assert (contact.phone, contact.phone_key) == (typed, "")
+
     def test_what_is_no_email_is_refused(self, owner, stages):
         with pytest.raises(Invalid):
             make(owner, stages[0], email="rui at x")
