@@ -14,6 +14,9 @@ function open(card) {
   const { href } = linkOf(card)
   htmx.ajax("GET", href, { source: panel, target: panel, swap: "innerHTML", push: href })
 }
+// An empty panel that is busy shows a skeleton.
+panel.addEventListener("htmx:beforeRequest", ({ detail }) => detail.elt === panel && panel.setAttribute("aria-busy", "true"))
+panel.addEventListener("htmx:afterRequest", ({ detail }) => detail.elt === panel && panel.removeAttribute("aria-busy"))
 
 region.addEventListener("click", (event) => {
   const card = event.target.closest(".crm-card")
@@ -30,9 +33,13 @@ region.addEventListener("click", (event) => {
   open(card)
 })
 
-/** Mark the card whose lead the panel shows. */
+/** Mark the card whose lead the panel shows. A card drawn anew meanwhile still gets the focus back. */
+let opened = ""
 function showOpen() {
   const shown = panel.querySelector("[data-lead]")?.dataset.lead
+  const last = document.getElementById(`lead-${opened}`)
+  if (!shown && last && document.activeElement === document.body) linkOf(last).focus({ preventScroll: true })
+  opened = shown ?? ""
   for (const card of board().querySelectorAll("[data-open]")) card.removeAttribute("data-open")
   if (shown) document.getElementById(`lead-${shown}`)?.setAttribute("data-open", "")
 }
