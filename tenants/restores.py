@@ -24,6 +24,7 @@ from tenants.archives import BadBackup, Reader, reading
 from tenants.backups import belongings, key_fingerprints, migrations_of, sequences_of, tables_of
 from tenants.context import in_organization, leave, tenant_connection
 from tenants.models import SLUG, Domain, Due, Organization, User, new_schema_name
+from tenants.services import RESERVED_SLUGS
 from tenants.signals import organization_restored
 
 log = logging.getLogger(__name__)
@@ -56,8 +57,8 @@ def check(reader: Reader, *, as_slug: str = "", replace: bool = False) -> list[E
     entries = cast(list[Entry], reader.manifest["organizations"])
     if as_slug and len(entries) != 1:
         raise BadBackup(f"The backup holds {len(entries)} organizations: --as can name only one.")
-    if as_slug and not SLUG.fullmatch(as_slug):
-        raise BadBackup("An address has 3 to 40 small letters, digits and hyphens, beginning with a letter.")
+    if as_slug and (not SLUG.fullmatch(as_slug) or as_slug in RESERVED_SLUGS):
+        raise BadBackup(f"{as_slug} cannot be an address: 3 to 40 small letters, digits and hyphens, a letter first.")
     needed, ours = reader.manifest["keys"], key_fingerprints()
     if not set(needed) <= set(ours):
         raise BadBackup(

@@ -88,6 +88,17 @@ def get(port: int, path: str, **headers: str) -> tuple[int, str] | None:
         connection.close()
 
 
+def end_connections() -> None:
+    """Do to the servers' connections what a restart of PostgreSQL does."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
 def at_port(command: list[str], port: int) -> list[str]:
     """Let a command listen where the test may, which is all that differs from the container."""
     changed = [part.replace("0.0.0.0:8000", f"127.0.0.1:{port}") for part in command]
@@ -170,6 +181,10 @@ def test_servers_start_as_written_and_answer(name, tmp_path, collected):
         assert get(port, "/o/acme/board/", Host="crm.example.com", **{"X-Forwarded-Proto": "https"})[0] == 302
         assert get(port, "/o/acme/board/", Host="evil.example.com", **{"X-Forwarded-Proto": "https"})[0] == 404
         assert get(port, "/tls/allowed?domain=evil.example.com", Host="web:8000")[0] == 404
+        end_connections()
+        for _again in range(12):
+            status, said = get(port, "/health/ready", Host="127.0.0.1:8000")
+            assert (status, '"database": true' in said) == (200, True), "PostgreSQL came back, and nobody notices"
         for _again in range(8):  # whichever process answers, the sum is the same
             status, said = get(port, "/metrics", Host="web:8000")
             assert status == 200
