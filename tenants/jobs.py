@@ -32,6 +32,10 @@ class WrongOrganization(Exception):
     """A task was called without an organization, or with one that does not exist."""
 
 
+class WorkerLost(Exception):
+    """A task came back from a process that died with it."""
+
+
 class OrganizationTask(TenantTask):  # type: ignore[misc]
     """Run in the organization named in the message, or not at all.
 
@@ -52,6 +56,10 @@ class OrganizationTask(TenantTask):  # type: ignore[misc]
             raise WrongOrganization(f"{self.name} wants {wanted!r}, is in {current_schema()!r}")
         if not Organization.objects.filter(schema_name=wanted).exists():
             raise WrongOrganization(f"{self.name} wants {wanted!r}, which does not exist")
+        if (self.request.delivery_info or {}).get("redelivered"):
+            _postpone(task=self.name, arguments=kwargs, error=WorkerLost("the process that did it died"))
+            if _owed(self.name, kwargs).filter(due_at=None).exists():
+                return None  # it would kill one process after the other
         owed = list(_owed(self.name, kwargs).values_list("pk", "due_at"))
         try:
             result = super().__call__(*args, **kwargs)

@@ -51,7 +51,7 @@ class House:
             ],
             "worker": [
                 *celery, "worker", "--loglevel", "WARNING", "--concurrency", "2",
-                "--without-gossip", "--without-mingle", "--without-heartbeat",
+                "--without-gossip", "--without-mingle", "--without-heartbeat", "--include", "tests.crash.poison",
             ],
             "beat": [*celery, "beat", "--pidfile", "", "--schedule", str(folder / "beat"), "--loglevel", "WARNING"],
             "second beat": [

@@ -14,7 +14,8 @@ from crm.models import Import
 from crm.services.pipelines import default_pipeline
 from members.services.people import add_member
 from tenants.context import in_organization
-from tenants.models import Organization, User
+from tenants.jobs import MAX_ATTEMPTS
+from tenants.models import Due, Organization, User
 from tenants.services import create_organization
 from tests.crash.house import House
 from tests.crash.ledger import broken_rules, facts_of, owed
@@ -81,6 +82,19 @@ def work_until(person: Person, until: float) -> None:
         person.work(2)
         for path in ("/board/", "/day/", "/leads/", "/imports/"):
             person.look(path)
+
+
+def test_work_that_kills_its_process_is_given_up(house):
+    """Nobody waits behind it for ever: after eight processes a person must look, and the worker goes on."""
+    organization, _sessions, _stages = make_organization("crash-poison")
+    due = Due.objects.create(organization=organization, task="tests.poison", arguments={})
+    until = time.monotonic() + DRAIN_SECONDS
+    while due.due_at is not None and time.monotonic() < until:
+        time.sleep(0.2)
+        due.refresh_from_db()
+    assert (due.due_at, due.attempts) == (None, MAX_ATTEMPTS)
+    assert "died" in due.last_error
+    assert house.pid("worker")
 
 
 def test_without_owed_rows_the_rig_reports_a_loss(house):
