@@ -90,7 +90,10 @@ class LeadForm(forms.Form):
         label=_("Expected close"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        validators=[MinValueValidator(date(1990, 1, 1)), MaxValueValidator(date(2100, 12, 31))],
+        validators=[
+            MinValueValidator(date(1990, 1, 1), message=_("The date is before 1990.")),
+            MaxValueValidator(date(2100, 12, 31)),
+        ],
     )
     contact_name = forms.CharField(label=_("Name"), max_length=160, required=False)
     email = forms.CharField(
