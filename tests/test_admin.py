@@ -86,6 +86,16 @@ def test_the_password_is_nowhere_on_the_page_of_a_login(staff, owner):
     assert owner.user.password not in page
 
 
+def test_nobody_guesses_hidden_values_by_filtering(staff, owner):
+    user = owner.user
+    for guess in (user.password[:3], "x"):
+        assert staff.get("/platform/tenants/user/", {"password__startswith": guess}).status_code == 400
+    assert staff.get("/platform/tenants/user/", {"is_staff__exact": "1"}).status_code == 200
+    assert owner.client.get("/admin/members/member/", {"role__exact": "admin"}).status_code == 200
+    assert owner.client.get("/admin/members/member/", {"team__id__exact": owner.member.team_id}).status_code == 200
+    assert owner.client.get("/admin/tenants/due/", {"organization__slug__startswith": "e"}).status_code == 400
+
+
 def test_a_role_is_changed_by_the_service_and_the_history_says_so(owner, colleague):
     url = f"/admin/members/member/{colleague.member.pk}/"
     values = {"role": "manager", "team": colleague.member.team_id, "is_active": "on"}

@@ -74,6 +74,11 @@ class BaseAdmin(ModelAdmin):  # type: ignore[type-arg]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return self.can_delete and self.may(request)
 
+    def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
+        """Filter by what the page offers only: by any field of a row, one could guess what is not shown."""
+        field = lookup.partition("__")[0]
+        return field in self.list_filter and super().lookup_allowed(lookup, value, request)
+
     def get_urls(self) -> list[URLPattern]:
         """Leave out the old address of a row, and every page of what cannot be done here."""
         can = {"history": self.has_trail, "add": self.can_add, "delete": self.can_delete}
