@@ -219,7 +219,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = Path(env.str("STATIC_ROOT", str(STATE_DIR / "static"))) if PRODUCTION else None  # elsewhere they are served from where they lie
+# Outside of production they are served from where they lie.
+STATIC_ROOT = Path(env.str("STATIC_ROOT", str(STATE_DIR / "static"))) if PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"]
 WHITENOISE_USE_FINDERS = not PRODUCTION
 WHITENOISE_AUTOREFRESH = LOVED_ENV == "development"  # files change under a running server

@@ -139,9 +139,7 @@ def _write_organization(writer: Writer, organization: Organization, *, folder: s
         writer.add(f"{folder}tables/{table}", count)
         tables[table] = {"columns": columns, "rows": count.lines}
     rows = {
-        model._meta.model_name: rows_of(
-            model, column=owner.attname, value=organization.pk, without={owner.attname}
-        )
+        model._meta.model_name: rows_of(model, column=owner.attname, value=organization.pk, without={owner.attname})
         for model, owner in belongings()
     }
     (values,) = rows_of(Organization, column="id", value=organization.pk, without={"schema_name", "slug"})

@@ -259,5 +259,3 @@ def _remove(organization: Organization) -> None:
     organization.delete()
     schemas.drop_schema(schema)
     transaction.on_commit(partial(shutil.rmtree, Path(settings.MEDIA_ROOT) / schema, ignore_errors=True))
-
-

@@ -152,7 +152,7 @@ def collected(tmp_path_factory) -> Path:
     (line,) = re.findall(r"^RUN (LOVED_ENV=.*collectstatic.*?) &&", text, re.MULTILINE)
     words = line.replace("/app/staticfiles", str(folder)).replace("/venv/bin/python", sys.executable).split()
     env = dict(word.split("=", 1) for word in words if "=" in word and word[0].isupper())
-    command = words[words.index(sys.executable):]
+    command = words[words.index(sys.executable) :]
     subprocess.run(command, cwd=BASE, env={"PATH": os.environ["PATH"], **env}, check=True, capture_output=True)
     return folder
 
@@ -166,7 +166,7 @@ def test_static_files_are_collected_as_the_image_does(collected):
 @pytest.mark.parametrize("name", ["web", "sockets", "the image itself"])
 def test_servers_start_as_written_and_answer(name, tmp_path, collected):
     if name == "the image itself":
-        (found,) = re.findall(r'^CMD (\[.*\])$', (BASE / "Dockerfile").read_text(), re.MULTILINE)
+        (found,) = re.findall(r"^CMD (\[.*\])$", (BASE / "Dockerfile").read_text(), re.MULTILINE)
         command, env = yaml.safe_load(found), environment(tmp_path)
     else:
         command, env = SERVICES[name]["command"], service_environment(name, tmp_path)
@@ -210,8 +210,14 @@ def test_background_processes_start_as_written(name, sign, tmp_path):
 def test_commands_of_one_run_exist(tmp_path):
     program, script, name = SERVICES["upgrade"]["command"]
     assert (program, script) == ("python", "manage.py")
-    run = subprocess.run([sys.executable, script, name, "--help"], cwd=BASE, env=environment(tmp_path),
-                         capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, script, name, "--help"],
+        cwd=BASE,
+        env=environment(tmp_path),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert run.returncode == 0, run.stderr
 
 
@@ -237,5 +243,9 @@ def test_the_proxy_sends_sockets_to_sockets():
 
 @pytest.mark.skipif(not shutil.which("caddy"), reason="no caddy on this machine")
 def test_caddy_itself_finds_the_file_right():
-    subprocess.run(["caddy", "validate", "--config", "Caddyfile", "--adapter", "caddyfile"], cwd=BASE, check=True,
-                   env={**os.environ, "MAIN_HOST": "crm.example.com"})
+    subprocess.run(
+        ["caddy", "validate", "--config", "Caddyfile", "--adapter", "caddyfile"],
+        cwd=BASE,
+        check=True,
+        env={**os.environ, "MAIN_HOST": "crm.example.com"},
+    )

@@ -201,8 +201,20 @@ def test_a_domain_is_checked_before_it_is_given(organization, elsewhere, setting
     settings.MAIN_HOST = "crm.example.com"
     assert clean_host(" CRM.Acme.Test. ") == OWN
     assert clean_host("crm.agência.com.br").startswith("crm.xn--")
-    for host in ("", "localhost", "acme", "https://acme.test", "acme.test/x", "acme.test:80", "1.2.3.4", "-a.test",
-                 "a b.test", "crm.example.com", "x.crm.example.com", "a..test"):
+    for host in (
+        "",
+        "localhost",
+        "acme",
+        "https://acme.test",
+        "acme.test/x",
+        "acme.test:80",
+        "1.2.3.4",
+        "-a.test",
+        "a b.test",
+        "crm.example.com",
+        "x.crm.example.com",
+        "a..test",
+    ):
         with pytest.raises(Invalid):
             clean_host(host)
     add_domain(organization=organization, host=OWN)

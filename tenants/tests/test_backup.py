@@ -102,8 +102,11 @@ def test_the_trail_of_a_restored_organization_can_still_not_be_changed(firm, tmp
     call_command("backup", firm.client.organization.slug, str(file))
     call_command("restore", str(file), "--as", "again-1")
     with in_organization(Organization.objects.get(slug="again-1")):
-        for statement in ("DELETE FROM members_auditentry", "UPDATE members_auditentry SET action = 'x'",
-                          "TRUNCATE members_auditentry CASCADE"):
+        for statement in (
+            "DELETE FROM members_auditentry",
+            "UPDATE members_auditentry SET action = 'x'",
+            "TRUNCATE members_auditentry CASCADE",
+        ):
             with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(statement)
 
@@ -259,7 +262,8 @@ def older_organization(user) -> Organization:
     with connection.cursor() as cursor:
         cursor.execute(
             f"INSERT INTO {schema}.members_member (user_id, name, email, role, is_active, created_at) "
-            "VALUES (%s, 'Old', 'old@gone.test', 'admin', true, now())", [user.pk]
+            "VALUES (%s, 'Old', 'old@gone.test', 'admin', true, now())",
+            [user.pk],
         )
     return organization
 
@@ -283,8 +287,11 @@ def test_everything_comes_back_with_logins(firm, tmp_path):
     with zipfile.ZipFile(file) as archive:
         manifest = json.loads(archive.read("manifest.json"))
     assert len(manifest["organizations"]) == Organization.objects.count()
-    kept = changed(file, tmp_path / "one.loved", manifest=lambda m: {
-        **m, "organizations": [each for each in m["organizations"] if each["slug"] == "again-3"]})
+    kept = changed(
+        file,
+        tmp_path / "one.loved",
+        manifest=lambda m: {**m, "organizations": [each for each in m["organizations"] if each["slug"] == "again-3"]},
+    )
     remove_organization(organization=lone)
     user.delete()
     call_command("restore", str(kept))
@@ -316,8 +323,6 @@ def test_every_row_of_public_that_belongs_to_an_organization_can_be_carried():
     for model, owner in belongings():
         for field in model._meta.concrete_fields:
             assert field.related_model in (None, User) or field is owner, f"{model.__name__}.{field.name}"
-
-
 
 
 def test_a_backup_needs_no_column_that_the_next_version_brings(firm, tmp_path, monkeypatch):

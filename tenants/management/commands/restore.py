@@ -30,9 +30,7 @@ class Command(BaseCommand):
                     made_at = reader.manifest["made_at"]
                 self.stdout.write(f"Whole, made at {made_at}: {', '.join(entry['slug'] for entry in entries)}")
                 return
-            found = restore(
-                options["file"], as_slug=options["slug"], replace=options["replace"], say=self.stdout.write
-            )
+            found = restore(options["file"], as_slug=options["slug"], replace=options["replace"], say=self.stdout.write)
         except BadBackup as error:
             raise CommandError(str(error)) from error
         for organization in found:
