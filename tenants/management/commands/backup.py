@@ -31,5 +31,5 @@ class Command(BaseCommand):
         except BadBackup as error:
             raise CommandError(str(error)) from error
         size, seconds = path.stat().st_size / 2**20, time.perf_counter() - began
-        self.stdout.write(f"{path}: {len(organizations)} organizations, {size:.1f} MB, {seconds:.1f} s")
+        self.stdout.write(f"{path}: {size:.1f} MB, {seconds:.1f} s, organizations: {len(organizations)}")
         self.stdout.write("Keep FIELD_KEYS elsewhere: without them the secrets in this file stay closed.")

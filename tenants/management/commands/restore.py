@@ -35,4 +35,4 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from error
         for organization in found:
             self.stdout.write(organization.url("home"))
-        self.stdout.write(f"{len(found)} organizations restored in {time.perf_counter() - began:.1f} s")
+        self.stdout.write(f"Restored in {time.perf_counter() - began:.1f} s.")
