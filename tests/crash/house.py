@@ -90,6 +90,11 @@ class House:
             time.sleep(0.05)
             self.let_go(name)
 
+    def renew(self, *names: str) -> None:
+        for name in names:
+            self.kill(name)
+            self.start(name)
+
     def let_go(self, name: str) -> None:
         """End what a killed process left behind, and forget it."""
         self.families.pop(name).stop_all()
