@@ -89,7 +89,8 @@ def _messages(base: Path) -> Iterator[tuple[str, int, Any, str | None]]:
 
     extract: Any = babel.extract
     extract_python: Any = babel.extract_python
-    apps = [path for path in sorted(base.iterdir()) if (path / "__init__.py").exists() and path.name not in {"tests", "bench"}]
+    packages = [path for path in sorted(base.iterdir()) if (path / "__init__.py").exists()]
+    apps = [path for path in packages if path.name not in {"tests", "bench"}]
     for app in apps:
         for file in sorted(app.rglob("*.py")):
             if {"tests", "migrations", "supervisor", "commands"} & set(file.parts):
