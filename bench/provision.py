@@ -5,8 +5,9 @@ Runs in a Django process of its own: `python -m bench.provision fill | spares CO
 
 import os
 import sys
-import time
+from datetime import UTC, datetime, time
 from pathlib import Path
+from time import sleep
 
 import django
 
@@ -20,7 +21,7 @@ from django.db import connection  # noqa: E402
 
 from bench.data import OWNERS, PASSWORD, SIZES, STAGES, TAGS, email_of, leads  # noqa: E402
 from bench.floor import tables  # noqa: E402
-from crm.models import Activity, Company, Contact, Import, Lead, Stage, StageChange, Tag  # noqa: E402
+from crm.models import Activity, Company, Contact, FollowUp, Import, Lead, Stage, StageChange, Tag  # noqa: E402
 from crm.positions import keys_between  # noqa: E402
 from crm.services.imports import IN_PROGRESS, create_import, start_import  # noqa: E402
 from crm.services.people import company_key  # noqa: E402
@@ -80,9 +81,14 @@ def fill_organization(count: int) -> None:
         )
         for lead, contact in zip(drawn, contacts, strict=True)
     )
-    pairs = zip(rows, drawn, strict=True)
+    pairs = list(zip(rows, drawn, strict=True))
     through = Lead.tags.through
     through.objects.bulk_create(through(lead=row, tag=tags[at]) for row, lead in pairs for at in lead.tags)
+    FollowUp.objects.bulk_create(
+        FollowUp(lead=row, owner=row.owner, due_at=datetime.combine(lead.due, time(12), UTC), created_by=owners[0])
+        for row, lead in pairs
+        if lead.priority  # three of four have a next step
+    )
     StageChange.objects.bulk_create(
         StageChange(lead=row, to_stage=row.stage, to_name=row.stage.name, actor=owners[0], at=row.created_at)
         for row in rows
@@ -121,7 +127,7 @@ def import_by_worker(path: Path) -> None:
             import_ = create_import(actor=actor, file=File(file), name=path.name)
         import_ = start_import(actor=actor, import_id=import_.pk)
         while import_.status in IN_PROGRESS:
-            time.sleep(0.5)
+            sleep(0.5)
             import_.refresh_from_db()
         if import_.status != Import.Status.DONE:
             raise SystemExit(f"the import ended as {import_.status}: {import_.error}")
