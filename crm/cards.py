@@ -1,7 +1,7 @@
 """The lead card: one renderer for the page, for more of a column, for what changed, and for a move."""
 
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from django.conf import settings
@@ -33,14 +33,14 @@ def render_columns(columns: Sequence[Sequence[Row]], *, may_move: bool) -> list[
         "may_move": may_move,
         "lead_url": reverse("crm:lead_detail", args=[0]).removesuffix("0/"),
         "words": {"move": gettext("Move to…")},
-        "icon": Markup(icon("ellipsis")),
+        "icon": Markup(icon("ellipsis")),  # noqa: S704 (our own tag)
     }
     # Jinja2 has escaped what it wrote.
     return [SafeString(_template().render(cards=map(printer.card, rows), **context)) for rows in columns]
 
 
 class _Printer:
-    """Write what cards show. A board has many cards and few people: what depends on little is written once."""
+    """Write what cards show."""
 
     def __init__(self, lead_ids: list[int]) -> None:
         self.tags = tags_of(lead_ids) if lead_ids else {}
@@ -48,8 +48,7 @@ class _Printer:
         self.steps = {state: _step(state) for state in DueState}
         self.language = get_language() or "pt-br"
         self.now = timezone.now()
-        self.owners = {None: Markup('<span class="crm-none">{}</span>').format(gettext("No owner"))}
-        self.ages: dict[int, tuple[str, str]] = {}
+        self.nobody = Markup('<span class="crm-none">{}</span>').format(gettext("No owner"))
 
     def card(self, row: Row) -> tuple[Any, ...]:
         """Return a card's values in the order in which the template takes them."""
@@ -60,14 +59,9 @@ class _Printer:
             row["company__name"] or row["contact__name"] or row["source"],
             "" if value is None else format_money_compact(value, row["currency"], language=self.language),
             tags[:TAGS_SHOWN], max(0, len(tags) - TAGS_SHOWN),
-            self._owner(row["owner__name"]), self._next_step(row),
-            *self._age((self.now - row["stage_since"]).days),
+            self.nobody if row["owner__name"] is None else _person(row["owner__name"]), self._next_step(row),
+            *_age((self.now - row["stage_since"]).days, self.language),
         )  # fmt: skip
-
-    def _owner(self, name: str | None) -> Markup:
-        if name not in self.owners:
-            self.owners[name] = Markup(avatar(name, size="xs", title=False)) + Markup("<span>{}</span>").format(name)
-        return self.owners[name]
 
     def _next_step(self, row: Row) -> Markup:
         """Show how near the next step is; a lead that is won needs none."""
@@ -76,15 +70,21 @@ class _Printer:
             return Markup()
         return self.steps[due_state(due_at, now=self.now)]
 
-    def _age(self, days: int) -> tuple[str, str]:
-        """Write how long a lead has been in its stage, shortly and in full."""
-        if days not in self.ages:
-            if days < 1:
-                self.ages[days] = gettext("today"), gettext("In this stage since today")
-            else:
-                full = ngettext("%(count)d day in this stage", "%(count)d days in this stage", days)
-                self.ages[days] = gettext("%(count)d d") % {"count": days}, full % {"count": days}
-        return self.ages[days]
+
+# A board has many cards, few people and few ages: what depends on little is written once.
+@lru_cache(1000)
+def _person(name: str) -> Markup:
+    mark = Markup(avatar(name, size="xs", title=False))  # noqa: S704 (our own tag)
+    return mark + Markup("<span>{}</span>").format(name)
+
+
+@lru_cache(1000)
+def _age(days: int, language: str) -> tuple[str, str]:
+    """Write how long a lead has been in its stage, shortly and in full, in the language that is active."""
+    if days < 1:
+        return gettext("today"), gettext("In this stage since today")
+    full = ngettext("%(count)d day in this stage", "%(count)d days in this stage", days)
+    return gettext("%(count)d d") % {"count": days}, full % {"count": days}
 
 
 # Four shapes, so that nobody has to tell colours apart.
@@ -100,7 +100,7 @@ def _step(state: DueState) -> Markup:
     words = (
         gettext("No next step") if state is DueState.NONE else gettext("Next step: %(when)s") % {"when": state.label}
     )
-    mark = Markup(icon(_STEP_ICONS[state], label=words))
+    mark = Markup(icon(_STEP_ICONS[state], label=words))  # noqa: S704 (our own tag)
     return Markup('<span class="crm-card-step" data-state="{}" title="{}">{}</span>').format(state.value, words, mark)
 
 
