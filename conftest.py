@@ -26,8 +26,14 @@ def _key() -> str:
     """Hash what a template database is made of: models, migrations, and this file."""
     digest = hashlib.sha256()
     for app in ("tenants", "members", "crm"):
-        for file in sorted([*BASE.glob(f"{app}/models*/**/*.py"), *BASE.glob(f"{app}/models.py"),
-                            *BASE.glob(f"{app}/migrations/*.py"), *BASE.glob(f"{app}/services/pipelines.py")]):
+        for file in sorted(
+            [
+                *BASE.glob(f"{app}/models*/**/*.py"),
+                *BASE.glob(f"{app}/models.py"),
+                *BASE.glob(f"{app}/migrations/*.py"),
+                *BASE.glob(f"{app}/services/pipelines.py"),
+            ]
+        ):
             digest.update(file.read_bytes())
     digest.update((BASE / "requirements.txt").read_bytes() if (BASE / "requirements.txt").exists() else b"")
     digest.update(Path(__file__).read_bytes())
@@ -81,8 +87,12 @@ def _build_template() -> None:
 def django_db_setup(request, django_test_environment, django_db_blocker) -> Iterator[None]:
     """Copy a template database, built once per state of models and migrations."""
     config = settings.DATABASES["default"]
-    where = {"host": config["HOST"] or None, "port": config["PORT"] or None, "user": config["USER"] or None,
-             "password": config["PASSWORD"] or None}
+    where = {
+        "host": config["HOST"] or None,
+        "port": config["PORT"] or None,
+        "user": config["USER"] or None,
+        "password": config["PASSWORD"] or None,
+    }
     admin = psycopg.connect(**{k: v for k, v in where.items() if v}, dbname="postgres", autocommit=True)
     template = f"loved_template_{_key()}"
     name = f"loved_test_{getattr(request.config, 'workerinput', {}).get('workerid', os.getpid())}"
@@ -129,7 +139,9 @@ def _outside() -> Iterator[None]:
     import structlog
 
     from core.cache import ForgivingRedisCache
+    from tenants import heartbeat
 
+    heartbeat.KEY = f"loved:heartbeat:{uuid.uuid4().hex}"  # likewise: no other test's worker
     structlog.contextvars.clear_contextvars()
     connection.set_schema_to_public()
     # A cache of its own: the rate limits of one test must not slow the next, or another worker's.
@@ -186,8 +198,21 @@ class OrganizationClient(Client):
         before = connection.tenant
         leave()
         try:
-            platform = path.startswith(("/o/", "/accounts/", "/organizations/", "/profile/", "/invite/", "/health/",
-                                        "/enter/", "/handover/", "/tls/", "/metrics", "/platform/"))
+            platform = path.startswith(
+                (
+                    "/o/",
+                    "/accounts/",
+                    "/organizations/",
+                    "/profile/",
+                    "/invite/",
+                    "/health/",
+                    "/enter/",
+                    "/handover/",
+                    "/tls/",
+                    "/metrics",
+                    "/platform/",
+                )
+            )
             return super().generic(method, path if platform else self.at(path), *args, **kwargs)
         finally:
             from tenants.models import Organization
@@ -266,7 +291,9 @@ def committed(django_db_setup, django_db_blocker):
     django_db_blocker.unblock()
     try:
         mark = secrets.token_hex(4)
-        user = User.objects.create_user(f"{mark}@committed.test", "senha-bem-longa-1", name="Clara Committed", language="en")
+        user = User.objects.create_user(
+            f"{mark}@committed.test", "senha-bem-longa-1", name="Clara Committed", language="en"
+        )
         organization = create_organization(name=f"Committed {mark}", owner=user, slug=f"c-{mark}")
         with in_organization(organization):
             member = Member.objects.get(user_id=user.pk)
@@ -291,7 +318,18 @@ def closing_line(pytestconfig):
     return pytestconfig.stash[CLOSING_LINES].append
 
 
+def pytest_sessionfinish(session):
+    if hasattr(session.config, "workeroutput"):  # one of several processes: the first one prints for all
+        session.config.workeroutput["closing_lines"] = session.config.stash[CLOSING_LINES]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    node.config.stash[CLOSING_LINES].extend(getattr(node, "workeroutput", {}).get("closing_lines", []))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_unconfigure(config):
-    for line in config.stash.get(CLOSING_LINES, []):
-        print(line)
+    if not hasattr(config, "workeroutput"):
+        for line in config.stash.get(CLOSING_LINES, []):
+            print(line)

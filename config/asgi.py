@@ -9,7 +9,8 @@ from django.core.asgi import get_asgi_application
 
 http = get_asgi_application()
 
-from config.sockets import sockets  # noqa: E402  (consumers need loaded apps)
 from channels.routing import ProtocolTypeRouter  # noqa: E402
+
+from config.sockets import sockets  # noqa: E402  (consumers need loaded apps)
 
 application = ProtocolTypeRouter({"http": http, "websocket": sockets})

@@ -303,4 +303,6 @@ if SENTRY_DSN := env.str("SENTRY_DSN", ""):
     report_errors(SENTRY_DSN, environment=LOVED_ENV, release=VERSION)
 
 LOGGING_CONFIG = None
-logging_config(as_json=env.str("LOG_FORMAT", "json" if PRODUCTION else "console") == "json", level=env.str("LOG_LEVEL", "INFO"))
+logging_config(
+    as_json=env.str("LOG_FORMAT", "json" if PRODUCTION else "console") == "json", level=env.str("LOG_LEVEL", "INFO")
+)

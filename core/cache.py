@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 from django.core.cache.backends.redis import RedisCache
+
 from core.redis import ONCE, ValkeyError
 
 log = logging.getLogger(__name__)

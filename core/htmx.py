@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from django.http import HttpResponse
-from django_htmx.http import HttpResponseClientRedirect  # noqa: F401  (the project's one name for it)
+from django_htmx.http import HttpResponseClientRedirect as HttpResponseClientRedirect  # the project's one name for it
 
 from core.errors import Sentence
 

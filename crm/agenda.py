@@ -14,7 +14,7 @@ from members.models import Member
 NEXT_DAYS = 7
 MOST_STEPS = 50
 # Leads for which nothing is planned.
-HAS_NO_STEP = ~Exists(FollowUp.objects.open().filter(lead=OuterRef("pk")))
+HAS_NO_STEP = Q(~Exists(FollowUp.objects.open().filter(lead=OuterRef("pk"))))
 
 
 def next_due_of(lead_ids: Iterable[int]) -> dict[int, datetime]:

@@ -26,9 +26,7 @@ class FollowUpForm(forms.Form):
 
     kind = forms.ChoiceField(label=_("Kind"), choices=FollowUp.Kind.choices, initial=FollowUp.Kind.CALL)
     title = forms.CharField(label=_("What"), max_length=200, required=False)
-    day = forms.DateField(
-        label=_("Day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
-    )
+    day = forms.DateField(label=_("Day"), widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"))
     at = forms.TimeField(
         label=_("Time"), required=False, widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M")
     )
@@ -36,9 +34,7 @@ class FollowUpForm(forms.Form):
     reminder = forms.TypedChoiceField(
         label=_("Reminder"), choices=REMINDERS, required=False, coerce=int, empty_value=None
     )
-    note = forms.CharField(
-        label=_("Note"), max_length=10_000, required=False, widget=forms.Textarea(attrs={"rows": 2})
-    )
+    note = forms.CharField(label=_("Note"), max_length=10_000, required=False, widget=forms.Textarea(attrs={"rows": 2}))
 
     def __init__(self, *args: Any, follow_up: FollowUp | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

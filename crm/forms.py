@@ -55,7 +55,7 @@ class TagsField(forms.CharField):
     def to_python(self, value: Any) -> Any:
         # Names by their lower case: the first spelling stays.
         names: dict[str, str] = {}
-        for part in super().to_python(value).split(","):
+        for part in (super().to_python(value) or "").split(","):
             if name := " ".join(part.split()):
                 names.setdefault(name.lower(), name)
         if any(len(name) > MAX_NAME for name in names.values()):

@@ -31,9 +31,7 @@ class MemberMiddleware:
                 structlog.contextvars.bind_contextvars(member=request.member.pk)  # type: ignore[attr-defined]
         return self.get_response(request)
 
-    def process_view(
-        self, request: HttpRequest, view: object, args: object, kwargs: object
-    ) -> HttpResponse | None:
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
         match = request.resolver_match
         # The first page is the platform's; inside an organization it leads on, and only members.
         is_inside = request.organization is not None and match is not None and match.view_name == "home"  # type: ignore[attr-defined]

@@ -143,9 +143,7 @@ def replay(*, due_id: int, user: User) -> Due:
     due.due_at, due.attempts, due.last_error = timezone.now() + GRACE, 0, ""
     due.save(update_fields=["due_at", "attempts", "last_error"])
     _tell_trail(due, how="replayed", user=user)
-    transaction.on_commit(
-        partial(nudge, task, schema_name=due.organization.schema_name, arguments=due.arguments)
-    )
+    transaction.on_commit(partial(nudge, task, schema_name=due.organization.schema_name, arguments=due.arguments))
     return due
 
 

@@ -61,9 +61,7 @@ class OrganizationMiddleware:
             timezone.deactivate()
             set_script_prefix(before)
 
-    def process_view(
-        self, request: HttpRequest, view: object, args: object, kwargs: object
-    ) -> HttpResponse | None:
+    def process_view(self, request: HttpRequest, view: object, args: object, kwargs: object) -> HttpResponse | None:
         origin = request.headers.get("Origin", "")
         if origin and request.method not in {"GET", "HEAD", "OPTIONS", "TRACE"} and not self._may_post(request, origin):
             log.warning("a form came from another site", extra={"origin": origin[:200]})

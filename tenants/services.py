@@ -87,7 +87,7 @@ def organizations_of(user: User) -> list[Organization]:
 
 def has_confirmed_email(user: User) -> bool:
     """Say whether a user has shown that their e-mail address is theirs."""
-    return EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists()
+    return bool(EmailAddress.objects.filter(user=user, email__iexact=user.email, verified=True).exists())
 
 
 def record_consent(*, user: User, version: str) -> None:

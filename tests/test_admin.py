@@ -263,9 +263,7 @@ def test_staff_gives_and_takes_hosts_and_the_organization_hears_of_it(staff, org
     domain = Domain.objects.get(domain="vendas.acme.test")
     with in_organization(organization):
         assert last_action() == "domain.added"
-    bad = staff.post(
-        "/platform/tenants/domain/add/", {"domain": "no host", "tenant": organization.pk}, follow=True
-    )
+    bad = staff.post("/platform/tenants/domain/add/", {"domain": "no host", "tenant": organization.pk}, follow=True)
     assert "host name" in bad.content.decode()
     staff.post(f"/platform/tenants/domain/{domain.pk}/delete/", {"post": "yes"})
     assert not Domain.objects.filter(pk=domain.pk).exists()

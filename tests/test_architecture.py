@@ -36,8 +36,13 @@ def sources(*apps_: str) -> list[Path]:
 def imports(file: Path) -> list[tuple[str, ast.AST, bool]]:
     """Return (module, node, is inside a function) for each import of a file."""
     tree = ast.parse(file.read_text())
-    inside = {id(node) for top in ast.walk(tree) if isinstance(top, ast.FunctionDef | ast.AsyncFunctionDef)
-              for node in ast.walk(top) if isinstance(node, ast.Import | ast.ImportFrom)}
+    inside = {
+        id(node)
+        for top in ast.walk(tree)
+        if isinstance(top, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(top)
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    }
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -74,7 +79,11 @@ def test_of_another_app_only_its_open_modules_are_imported():
                 part = module.split(".")[1] if "." in module else ""
                 allowed = OPEN_MODULES | ALSO_OPEN.get(other, set())
                 name = str(file.relative_to(BASE))
-                if part not in allowed and "*" not in allowed and (name, ".".join(module.split(".")[:2])) not in EXCEPTIONS:
+                if (
+                    part not in allowed
+                    and "*" not in allowed
+                    and (name, ".".join(module.split(".")[:2])) not in EXCEPTIONS
+                ):
                     wrong.append(f"{name} imports {module}")
     assert not wrong
 
@@ -135,7 +144,9 @@ def test_work_is_enqueued_by_defer_only():
 
 
 def test_no_bare_threads_and_no_async_orm():
-    banned = re.compile(r"threading\.Thread|ThreadPoolExecutor|\.(aget|acount|aexists|afirst|acreate|asave)\(|async for .*objects")
+    banned = re.compile(
+        r"threading\.Thread|ThreadPoolExecutor|\.(aget|acount|aexists|afirst|acreate|asave)\(|async for .*objects"
+    )
     wrong = [
         f"{file.relative_to(BASE)}:{number}"
         for file in sources("config", "crm", "members", "tenants")
@@ -158,7 +169,9 @@ def test_only_core_redis_talks_to_valkey():
 
 
 def test_no_post_save_for_domain_news():
-    wrong = [str(file) for file in sources(*LAYERS) if re.search(r"\b(post_save|pre_save|m2m_changed)\b", file.read_text())]
+    wrong = [
+        str(file) for file in sources(*LAYERS) if re.search(r"\b(post_save|pre_save|m2m_changed)\b", file.read_text())
+    ]
     assert not wrong
 
 
@@ -179,9 +192,17 @@ def test_templates_obey_the_content_security_policy():
     wrong = []
     for file in sorted((BASE / "templates").rglob("*.html")):
         text = file.read_text()
-        wrong += [f"{file.relative_to(BASE)}: {m.group(0)[:60]}" for m in inline.finditer(text) if "emails" not in file.parts]
-        wrong += [f"{file.relative_to(BASE)}: script without nonce" for m in re.finditer(r"<script(?![^>]*(?:nonce=|src=))[^>]*>", text)]
-        wrong += [f"{file.relative_to(BASE)}: morph:inner/outer out of band" for m in re.finditer(r"hx-swap-oob=.morph:(inner|outer)", text)]
+        wrong += [
+            f"{file.relative_to(BASE)}: {m.group(0)[:60]}" for m in inline.finditer(text) if "emails" not in file.parts
+        ]
+        wrong += [
+            f"{file.relative_to(BASE)}: script without nonce"
+            for m in re.finditer(r"<script(?![^>]*(?:nonce=|src=))[^>]*>", text)
+        ]
+        wrong += [
+            f"{file.relative_to(BASE)}: morph:inner/outer out of band"
+            for m in re.finditer(r"hx-swap-oob=.morph:(inner|outer)", text)
+        ]
     assert not wrong
 
 

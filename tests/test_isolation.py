@@ -200,7 +200,9 @@ def test_no_address_yields_another_organizations_data(
             for who, client in people.items():
                 for method in METHODS:
                     for headers in ({}, {"HX-Request": "true"}):
-                        response = getattr(client, method)(target, data=FORM if method == "post" else None, headers=headers)
+                        response = getattr(client, method)(
+                            target, data=FORM if method == "post" else None, headers=headers
+                        )
                         requests += 1
                         if CANARY in body(response) or "canary7731" in body(response):
                             leaks.append(f"{who}: {method} {target} shows a canary")

@@ -14,11 +14,12 @@ from tenants.models import Organization
 
 SHAPE = {
     "columns": """
-        SELECT table_name, column_name, data_type, is_nullable, column_default, character_maximum_length, collation_name,
-               is_identity
+        SELECT table_name, column_name, data_type, is_nullable, column_default, character_maximum_length,
+               collation_name, is_identity
         FROM information_schema.columns WHERE table_schema = %(schema)s""",
     "constraints": """
-        SELECT c.relname, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid
+        SELECT c.relname, k.conname, pg_get_constraintdef(k.oid) FROM pg_constraint k
+        JOIN pg_class c ON c.oid = k.conrelid
         WHERE c.relnamespace = %(schema)s::regnamespace AND k.contype <> 'n'""",
     "indexes": "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = %(schema)s",
     "triggers": """
@@ -52,15 +53,26 @@ def from_zero(django_db_setup):
     """A database of its own, migrated by the product's own command, with one organization."""
     database = settings.DATABASES["default"]
     name = f"loved_zero_{os.getpid()}"
-    where = {"host": database["HOST"], "port": database["PORT"], "user": database["USER"], "password": database["PASSWORD"]}
+    where = {
+        "host": database["HOST"],
+        "port": database["PORT"],
+        "user": database["USER"],
+        "password": database["PASSWORD"],
+    }
     admin = psycopg.connect(**{key: value for key, value in where.items() if value}, dbname="postgres", autocommit=True)
     admin.execute(f'CREATE DATABASE "{name}"')
     url = f"postgresql://{database['USER']}:{database['PASSWORD']}@/{name}?host={database['HOST']}&port={database['PORT']}"
     environment = {**os.environ, "DATABASE_URL": url, "LOVED_ENV": "test"}
 
     def manage(*arguments: str) -> str:
-        run = subprocess.run([sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=environment,
-                             capture_output=True, text=True, check=False)
+        run = subprocess.run(
+            [sys.executable, "manage.py", *arguments],
+            cwd=settings.BASE_DIR,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert run.returncode == 0, run.stderr[-3000:]
         return run.stdout
 

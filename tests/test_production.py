@@ -20,8 +20,14 @@ PRODUCTION = {
 
 def manage(*arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     environment = {**os.environ, **PRODUCTION, **changes}
-    return subprocess.run([sys.executable, "manage.py", *arguments], cwd=settings.BASE_DIR, env=environment,
-                          capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "manage.py", *arguments],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_the_deployment_check_is_clean():
@@ -32,8 +38,14 @@ def test_the_deployment_check_is_clean():
 @pytest.mark.parametrize("missing", ["SECRET_KEY", "FIELD_KEYS", "DATABASE_URL", "REDIS_URL"])
 def test_a_missing_setting_is_named(missing):
     environment = {key: value for key, value in {**os.environ, **PRODUCTION}.items() if key != missing}
-    run = subprocess.run([sys.executable, "manage.py", "check"], cwd=settings.BASE_DIR, env=environment,
-                         capture_output=True, text=True, check=False)
+    run = subprocess.run(
+        [sys.executable, "manage.py", "check"],
+        cwd=settings.BASE_DIR,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if (settings.BASE_DIR / ".env").exists():
         pytest.skip("this checkout has a .env, which may fill the gap")
     assert run.returncode != 0

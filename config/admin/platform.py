@@ -63,9 +63,7 @@ class DomainAdmin(PlatformAdmin):
     ordering = ["domain"]
 
     def create(self, request: Any, values: dict[str, Any]) -> Domain:
-        return domains.add_domain(
-            organization=values["tenant"], host=values["domain"], is_primary=values["is_primary"]
-        )
+        return domains.add_domain(organization=values["tenant"], host=values["domain"], is_primary=values["is_primary"])
 
     def delete(self, request: Any, obj: Domain) -> None:
         domains.remove_domain(host=obj.domain)

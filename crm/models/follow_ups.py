@@ -11,7 +11,6 @@ from crm.models.leads import Lead
 from crm.models.people import Contact
 from members.models import Member
 
-
 LONGEST_DAY = timedelta(hours=25)
 
 

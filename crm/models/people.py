@@ -112,9 +112,7 @@ class Contact(models.Model):
     class Meta:
         constraints = [
             models.CheckConstraint(condition=models.Q(email=Lower("email")), name="contact_email_lower"),
-            models.CheckConstraint(
-                condition=~models.Q(name="", email="", phone=""), name="contact_is_somebody"
-            ),
+            models.CheckConstraint(condition=~models.Q(name="", email="", phone=""), name="contact_is_somebody"),
             models.CheckConstraint(
                 condition=Q(merged_into=None) | Q(archived_at__isnull=False), name="contact_merged_is_archived"
             ),

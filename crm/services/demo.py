@@ -222,9 +222,7 @@ def _make(company: Company, users: dict[str, User], *, random: Random, now: date
         members = _people(company, users)
         pipeline = _pipeline(company)
         tags = Tag.objects.bulk_create(Tag(name=name, color=color) for name, color in company.tags)
-        leads = invent_leads(
-            scene=company.scene, pipeline=pipeline, members=members, tags=tags, random=random, now=now
-        )
+        leads = invent_leads(scene=company.scene, pipeline=pipeline, members=members, tags=tags, random=random, now=now)
         invent_follow_ups(leads=leads, random=random, now=now)
     return organization
 

@@ -46,8 +46,6 @@ def invent_follow_ups(*, leads: Sequence[Lead], random: Random, now: datetime) -
             "kind": step.kind, "title": step.title, "due_at": step.due_at.isoformat(), "has_time": step.has_time,
             "owner": lead.owner.name,
         }  # fmt: skip
-        lines.append(
-            Activity(lead=lead, verb="follow_up_planned", actor=lead.owner, facts=facts, at=lead.updated_at)
-        )
+        lines.append(Activity(lead=lead, verb="follow_up_planned", actor=lead.owner, facts=facts, at=lead.updated_at))
     Activity.objects.bulk_create(lines)
     return FollowUp.objects.bulk_create(steps)

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import get_script_prefix, reverse
 from django.utils.cache import patch_vary_headers
@@ -32,6 +32,7 @@ from crm.forms import LeadForm, MoveForm
 from crm.models import Lead, Pipeline, Stage
 from crm.services.leads import create_lead, move_lead
 from crm.services.pipelines import default_pipeline
+from members.http import MemberRequest
 from members.models import Member
 from members.permissions import is_allowed, require
 from tenants.live import position, topic
@@ -51,7 +52,7 @@ class Column:
 
 @require_GET
 @never_cache
-def board(request: HttpRequest, pipeline_id: int | None = None) -> HttpResponse:
+def board(request: MemberRequest, pipeline_id: int | None = None) -> HttpResponse:
     """Show a pipeline as columns of cards, or for a change of filters only what changed."""
     shown = _board(request, pipeline_id or default_pipeline().pk)
     # Read before the leads: what is announced in between is asked for once more, never missed.
@@ -70,7 +71,7 @@ def board(request: HttpRequest, pipeline_id: int | None = None) -> HttpResponse:
 
 @require_GET
 @never_cache
-def board_columns(request: HttpRequest, pipeline_id: int) -> HttpResponse:
+def board_columns(request: MemberRequest, pipeline_id: int) -> HttpResponse:
     """Draw all columns anew, for a browser that may have missed something."""
     epoch, number = position(topic("board", pipeline_id))
     shown = _board(request, pipeline_id)
@@ -80,7 +81,7 @@ def board_columns(request: HttpRequest, pipeline_id: int) -> HttpResponse:
 
 @require_GET
 @never_cache
-def board_column(request: HttpRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
+def board_column(request: MemberRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     """Give the next cards of a column, below the position of the last one that is loaded."""
     shown = _board(request, pipeline_id)
     stage = _stage(shown, stage_id)
@@ -92,7 +93,7 @@ def board_column(request: HttpRequest, pipeline_id: int, stage_id: int) -> HttpR
 
 @require_GET
 @never_cache
-def board_delta(request: HttpRequest, pipeline_id: int) -> HttpResponse:
+def board_delta(request: MemberRequest, pipeline_id: int) -> HttpResponse:
     """Give what this member now sees of some leads, and nothing about those that they do not see."""
     shown = _board(request, pipeline_id)
     response, rows = _changes(request, shown, lead_ids=_ids(request, "ids"), stage_ids=_ids(request, "stages"))
@@ -106,7 +107,7 @@ def board_delta(request: HttpRequest, pipeline_id: int) -> HttpResponse:
 
 
 @require_POST
-def lead_move(request: HttpRequest, lead_id: int) -> HttpResponse:
+def lead_move(request: MemberRequest, lead_id: int) -> HttpResponse:
     """Put a lead into a column, right below another card or at its top."""
     form = MoveForm(request.POST)
     if not form.is_valid():
@@ -125,7 +126,7 @@ def lead_move(request: HttpRequest, lead_id: int) -> HttpResponse:
 
 
 @require_POST
-def lead_create_quick(request: HttpRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
+def lead_create_quick(request: MemberRequest, pipeline_id: int, stage_id: int) -> HttpResponse:
     """Create a lead at the top of a column from a title and a value; its maker owns it."""
     require(request.member, "lead.create")
     shown = _board(request, pipeline_id)
@@ -146,7 +147,7 @@ def lead_create_quick(request: HttpRequest, pipeline_id: int, stage_id: int) -> 
     return response
 
 
-def _board(request: HttpRequest, pipeline_id: int) -> Board:
+def _board(request: MemberRequest, pipeline_id: int) -> Board:
     """Return a pipeline's board as the request's member may see it, or raise `Missing`."""
     require(request.member, "lead.view")
     stages = list(Stage.objects.filter(pipeline=pipeline_id).select_related("pipeline"))
@@ -163,12 +164,12 @@ def _stage(shown: Board, stage_id: int) -> Stage:
     raise Missing
 
 
-def _quick_form(request: HttpRequest, *, data: QueryDict | None = None) -> LeadForm:
+def _quick_form(request: MemberRequest, *, data: QueryDict | None = None) -> LeadForm:
     # Only one is open at a time, so its ids need no stage in them.
     return LeadForm(data, member=request.member, only={"title", "value"}, auto_id="quick-%s")
 
 
-def _page(request: HttpRequest, shown: Board) -> dict[str, Any]:
+def _page(request: MemberRequest, shown: Board) -> dict[str, Any]:
     """Build what the page shows around its columns."""
     members = list(Member.objects.filter(is_active=True).order_by("name").values_list("pk", "name"))
     names = {str(pk): name for pk, name in members} | {MYSELF: _("Mine"), NOBODY: _("No owner")}
@@ -188,7 +189,7 @@ def _page(request: HttpRequest, shown: Board) -> dict[str, Any]:
     }
 
 
-def _columns(request: HttpRequest, shown: Board) -> dict[str, Any]:
+def _columns(request: MemberRequest, shown: Board) -> dict[str, Any]:
     per_column = _per_column(request)
     totals = shown.totals()
     rows = shown.first_rows(per_column)
@@ -215,7 +216,7 @@ def _with_cards(shown: Board, totals: dict[int, Total], rows: dict[int, list[Row
 
 
 def _changes(
-    request: HttpRequest, shown: Board, *, lead_ids: Iterable[int], stage_ids: Iterable[int]
+    request: MemberRequest, shown: Board, *, lead_ids: Iterable[int], stage_ids: Iterable[int]
 ) -> tuple[HttpResponse, list[Row]]:
     """Look up some leads as the member sees them, and draw what changed."""
     rows = shown.rows_of(lead_ids)
@@ -223,7 +224,7 @@ def _changes(
 
 
 def _draw(
-    request: HttpRequest, shown: Board, rows: list[Row], *, lead_ids: Iterable[int], stage_ids: Iterable[int]
+    request: MemberRequest, shown: Board, rows: list[Row], *, lead_ids: Iterable[int], stage_ids: Iterable[int]
 ) -> HttpResponse:
     """Draw the cards of some leads, the marks of those that are gone, and some columns' headers."""
     wanted = set(stage_ids)
@@ -247,13 +248,13 @@ def _say_moved(response: HttpResponse, lead: Lead, *, is_undo: bool) -> HttpResp
     return toast(response, _("%(lead)s moved to %(stage)s") % words, action=undo)
 
 
-def _per_column(request: HttpRequest) -> int:
+def _per_column(request: MemberRequest) -> int:
     wanted = request.GET.get("per_column", "")
     is_number = wanted.isascii() and wanted.isdigit() and len(wanted) < 6
     return min(max(int(wanted), 1), MOST_PER_COLUMN) if is_number else PER_COLUMN
 
 
-def _ids(request: HttpRequest, name: str) -> list[int]:
+def _ids(request: MemberRequest, name: str) -> list[int]:
     """Read a comma-separated list of ids, or raise `Invalid`."""
     words = [word for word in request.GET.get(name, "").split(",") if word]
     if len(words) > MOST_IDS or not all(word.isascii() and word.isdigit() and len(word) < 19 for word in words):

@@ -1,9 +1,10 @@
 """Where everybody begins: what is theirs today."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.db.models import Case, Count, DecimalField, F, Q, Sum, Value, When
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_safe
 
 from crm.agenda import HAS_NO_STEP, agenda_of
 from crm.models import FollowUp, Lead, StageChange
+from members.http import MemberRequest
 from members.permissions import is_allowed, require
 
 QUIET_DAYS = 7
@@ -19,13 +21,13 @@ ROWS = 8
 
 @require_safe
 @never_cache
-def day(request: HttpRequest) -> HttpResponse:
+def day(request: MemberRequest) -> HttpResponse:
     """Show what one has to do, one's open leads, what moved today, and what nobody has touched for a week."""
     require(request.member, "lead.view")
     return show_day(request=request)
 
 
-def show_day(*, request: HttpRequest) -> HttpResponse:
+def show_day(*, request: MemberRequest) -> HttpResponse:
     """Render the day, or what of it a change may have touched."""
     now, name = timezone.localtime(), request.member.name.partition(" ")[0]
     if not Lead.objects.exists() and not FollowUp.objects.filter(owner=request.member).exists():
@@ -49,7 +51,8 @@ def show_day(*, request: HttpRequest) -> HttpResponse:
     order = "age" if request.GET.get("order") == "age" else "value"
     # Another currency's number says nothing beside ours: those come after.
     worth = Case(When(is_local, then=F("value")), default=Value(None), output_field=DecimalField())
-    by = {"value": [worth.desc(nulls_last=True), "-pk"], "age": ["created_at", "pk"]}[order]
+    orders: dict[str, list[Any]] = {"value": [worth.desc(nulls_last=True), "-pk"], "age": ["created_at", "pk"]}
+    by = orders[order]
     rows = mine.select_related("stage", "company", "contact")
     open_leads = list(rows.filter(is_open).order_by(*by)[:ROWS])
     quiet = list(rows.filter(is_open & is_quiet).order_by("updated_at", "pk")[:ROWS])

@@ -85,9 +85,7 @@ def follow_up_cancel(request: MemberRequest, pk: int) -> HttpResponse:
     """Take a follow-up back; the toast brings it again."""
     _follow_up(request, pk)
     follow_up = service.cancel_follow_up(actor=request.member, follow_up_id=pk, version=_version(request))
-    return toast(
-        _after(request, follow_up), _("Cancelled: %(what)s") % {"what": follow_up}, action=_undo(follow_up)
-    )
+    return toast(_after(request, follow_up), _("Cancelled: %(what)s") % {"what": follow_up}, action=_undo(follow_up))
 
 
 @require_POST

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import F, QuerySet
 from django.db.models.functions import Lower
-from django.http import HttpRequest, HttpResponse, QueryDict, StreamingHttpResponse
+from django.http import HttpResponse, QueryDict, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
@@ -25,12 +25,13 @@ from crm.services.pipelines import default_pipeline
 from crm.services.timeline import timeline
 from crm.views.facts import EDITABLE, facts_of, text_of, value_of, whole_lead
 from crm.views.steps import lead_steps
+from members.http import MemberRequest
 from members.permissions import is_allowed, require
 
 PER_PAGE = 50
 SUGGESTIONS = 100
 # One line a column of the list: what it sorts by.
-ORDERS = {
+ORDERS: dict[str, Any] = {
     "title": Lower("title__unaccent"),
     "company": Lower("company__name__unaccent"),
     "stage": F("stage__order"),
@@ -43,7 +44,7 @@ ORDERS = {
 
 @require_safe
 @never_cache
-def lead_list(request: HttpRequest) -> HttpResponse:
+def lead_list(request: MemberRequest) -> HttpResponse:
     """List leads: searched, filtered, sorted, 50 a page."""
     require(request.member, "lead.view")
     form = LeadFilterForm(request.GET)
@@ -70,7 +71,7 @@ def lead_list(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-def lead_export(request: HttpRequest) -> StreamingHttpResponse:
+def lead_export(request: MemberRequest) -> StreamingHttpResponse:
     """Hand out what the list shows, all pages, as a spreadsheet."""
     require(request.member, "lead.export")
     leads = _filtered(request, LeadFilterForm(request.GET).known())
@@ -82,7 +83,7 @@ def lead_export(request: HttpRequest) -> StreamingHttpResponse:
 
 
 @require_http_methods(["GET", "POST"])
-def lead_new(request: HttpRequest) -> HttpResponse:
+def lead_new(request: MemberRequest) -> HttpResponse:
     """Make a lead with all that is known about it."""
     require(request.member, "lead.create")
     pipeline = default_pipeline()
@@ -103,7 +104,7 @@ def lead_new(request: HttpRequest) -> HttpResponse:
 
 @require_safe
 @never_cache
-def lead_detail(request: HttpRequest, pk: int) -> HttpResponse:
+def lead_detail(request: MemberRequest, pk: int) -> HttpResponse:
     """Show a lead: beside the board as a panel, else as a page of its own."""
     lead = _lead(request, pk)
     if request.htmx and request.GET.get("seen") == str(lead.version):
@@ -113,7 +114,7 @@ def lead_detail(request: HttpRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @never_cache
-def lead_edit(request: HttpRequest, pk: int) -> HttpResponse:
+def lead_edit(request: MemberRequest, pk: int) -> HttpResponse:
     """Show one fact's field, and take what is typed into it."""
     lead = _lead(request, pk)
     field = (request.POST or request.GET).get("field", "")
@@ -143,7 +144,7 @@ def lead_edit(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def lead_note(request: HttpRequest, pk: int) -> HttpResponse:
+def lead_note(request: MemberRequest, pk: int) -> HttpResponse:
     """Write a note on a lead."""
     form = NoteForm(request.POST)
     _lead(request, pk)
@@ -154,7 +155,7 @@ def lead_note(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def lead_lose(request: HttpRequest, pk: int) -> HttpResponse:
+def lead_lose(request: MemberRequest, pk: int) -> HttpResponse:
     """Close a lead as lost."""
     form = LoseForm(request.POST)
     _lead(request, pk)
@@ -166,7 +167,7 @@ def lead_lose(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def lead_reopen(request: HttpRequest, pk: int) -> HttpResponse:
+def lead_reopen(request: MemberRequest, pk: int) -> HttpResponse:
     """Take a lost lead back."""
     _lead(request, pk)
     lead = service.reopen_lead(actor=request.member, lead_id=pk, version=_version(request))
@@ -174,7 +175,7 @@ def lead_reopen(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def lead_archive(request: HttpRequest, pk: int) -> HttpResponse:
+def lead_archive(request: MemberRequest, pk: int) -> HttpResponse:
     """Put a lead away; the toast brings it back."""
     _lead(request, pk)
     lead = service.archive_lead(actor=request.member, lead_id=pk, version=_version(request))
@@ -183,14 +184,14 @@ def lead_archive(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @require_POST
-def lead_restore(request: HttpRequest, pk: int) -> HttpResponse:
+def lead_restore(request: MemberRequest, pk: int) -> HttpResponse:
     """Bring an archived lead back."""
     _lead(request, pk)
     lead = service.restore_lead(actor=request.member, lead_id=pk, version=_version(request))
     return toast(after_change(pk, request=request), _("The lead is back."), description=lead.title)
 
 
-def _lead(request: HttpRequest, pk: int) -> Lead:
+def _lead(request: MemberRequest, pk: int) -> Lead:
     """Return a lead that the member may see, or raise `Missing`."""
     lead = whole_lead(Lead.objects.visible_to(request.member), pk)
     if lead is None:
@@ -198,7 +199,7 @@ def _lead(request: HttpRequest, pk: int) -> Lead:
     return lead
 
 
-def _version(request: HttpRequest) -> int:
+def _version(request: MemberRequest) -> int:
     form = VersionForm(request.POST)
     if not form.is_valid():
         raise Invalid(_("Say which version of the lead you changed."))
@@ -206,7 +207,7 @@ def _version(request: HttpRequest) -> int:
     return version
 
 
-def _show(request: HttpRequest, lead: Lead) -> HttpResponse:
+def _show(request: MemberRequest, lead: Lead) -> HttpResponse:
     """Render a lead for where it is asked from: into the panel, again in its place, or as a page."""
     context = {
         "lead": lead,
@@ -226,7 +227,7 @@ def _show(request: HttpRequest, lead: Lead) -> HttpResponse:
     return render(request, f"crm/lead.html{part}", context)
 
 
-def after_change(pk: int, *, request: HttpRequest) -> HttpResponse:
+def after_change(pk: int, *, request: MemberRequest) -> HttpResponse:
     """Answer a change with the lead as it is now."""
     lead = whole_lead(Lead.objects.visible_to(request.member), pk)
     if lead is None:
@@ -239,18 +240,18 @@ def after_change(pk: int, *, request: HttpRequest) -> HttpResponse:
     return HttpResponse(status=204)
 
 
-def _may(request: HttpRequest, lead: Lead, right: str) -> bool:
+def _may(request: MemberRequest, lead: Lead, right: str) -> bool:
     return lead.archived_at is None and is_allowed(request.member, right, lead)
 
 
-def _editable(request: HttpRequest, lead: Lead) -> set[str]:
+def _editable(request: MemberRequest, lead: Lead) -> set[str]:
     if not _may(request, lead, "lead.edit"):
         return set()
     return set(EDITABLE) if is_allowed(request.member, "lead.assign", lead) else set(EDITABLE) - {"owner"}
 
 
 def _fact_form(
-    request: HttpRequest,
+    request: MemberRequest,
     lead: Lead,
     form: LeadForm,
     field: str,
@@ -278,10 +279,10 @@ def _fact_form(
 
 
 def _first_error(form: forms.Form) -> str:
-    return next(iter(form.errors.values()))[0]
+    return str(next(iter(form.errors.values()))[0])
 
 
-def _filtered(request: HttpRequest, chosen: dict[str, Any]) -> LeadQuerySet:
+def _filtered(request: MemberRequest, chosen: dict[str, Any]) -> LeadQuerySet:
     """Return the leads that the list shows, in its order."""
     leads = Lead.objects.visible_to(request.member)
     leads = leads.exclude(archived_at=None) if chosen.get("archived") else leads.current()
@@ -313,7 +314,7 @@ def _columns() -> list[tuple[str, str, bool]]:
     ]
 
 
-def _clean_query(request: HttpRequest) -> QueryDict:
+def _clean_query(request: MemberRequest) -> QueryDict:
     """Leave out of the address what is empty or nobody's."""
     query = QueryDict(mutable=True)
     for name in (*LeadFilterForm.base_fields, "page"):
@@ -322,10 +323,10 @@ def _clean_query(request: HttpRequest) -> QueryDict:
     return query
 
 
-def _sources(request: HttpRequest) -> QuerySet[Lead, str]:
+def _sources(request: MemberRequest) -> QuerySet[Lead, str]:
     visible = Lead.objects.visible_to(request.member).exclude(source="")
     return visible.order_by("source").values_list("source", flat=True).distinct()[:SUGGESTIONS]
 
 
-def _suggestions(request: HttpRequest) -> dict[str, Any]:
+def _suggestions(request: MemberRequest) -> dict[str, Any]:
     return {"sources": _sources(request), "tags": Tag.objects.all()[:SUGGESTIONS]}

@@ -26,9 +26,7 @@ DEFAULT_TEAM = "Comercial"
 def add_owner(*, user: User) -> Member:
     """Make the first member of a new organization, and the team that everybody starts in."""
     team = Team.objects.create(name=DEFAULT_TEAM)
-    member = Member.objects.create(
-        user_id=user.pk, name=str(user)[:120], email=user.email, role=Role.ADMIN, team=team
-    )
+    member = Member.objects.create(user_id=user.pk, name=str(user)[:120], email=user.email, role=Role.ADMIN, team=team)
     audit.record(actor=member, action="member.joined", target=member, role=member.role)
     return member
 

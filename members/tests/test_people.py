@@ -27,7 +27,7 @@ def test_every_right_names_known_roles_and_admins_have_all():
 
 
 def test_a_viewer_only_sees(viewer):
-    assert rights_of(viewer.member) == {"lead.view", "member.view"}
+    assert rights_of(viewer.member) == {"lead.view", "contact.view", "member.view"}
 
 
 def test_an_unknown_right_is_a_mistake_of_ours(owner):
@@ -69,7 +69,9 @@ def test_only_a_hash_of_the_token_is_kept(owner):
     assert token not in str(Invitation.objects.values().get(pk=invitation.pk))
 
 
-@pytest.mark.parametrize("change", [{"expires_at": timezone.now() - timedelta(seconds=1)}, {"revoked_at": timezone.now()}])
+@pytest.mark.parametrize(
+    "change", [{"expires_at": timezone.now() - timedelta(seconds=1)}, {"revoked_at": timezone.now()}]
+)
 def test_expired_and_revoked_links_do_not_work(owner, newcomer, change):
     invitation, token = people.invite(actor=owner.member, role="sales")
     Invitation.objects.filter(pk=invitation.pk).update(**change)
@@ -168,7 +170,9 @@ def test_a_sales_person_sees_people_and_no_levers(colleague):
     assert colleague.client.get("/settings/").status_code == 403
 
 
-@pytest.mark.parametrize("data", [{}, {"role": "emperor"}, {"role": "sales", "team": "999"}, {"role": "sales", "note": "x" * 500}])
+@pytest.mark.parametrize(
+    "data", [{}, {"role": "emperor"}, {"role": "sales", "team": "999"}, {"role": "sales", "note": "x" * 500}]
+)
 def test_a_bad_invitation_says_what_is_wrong_and_makes_none(owner, data):
     response = owner.client.post("/people/invitations/", data)
     assert response.status_code == 422

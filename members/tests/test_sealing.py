@@ -22,7 +22,9 @@ def heads(settings, tmp_path):
 @pytest.fixture
 def entries(owner):
     return [
-        audit.record(actor=owner.member, action="test", target=owner.member, after={"name": f"n{number}"}, number=number)
+        audit.record(
+            actor=owner.member, action="test", target=owner.member, after={"name": f"n{number}"}, number=number
+        )
         for number in range(5)
     ]
 
@@ -66,7 +68,7 @@ def test_many_entries_become_several_seals(entries, monkeypatch):
         ("UPDATE members_auditentry SET action = 'harmless' WHERE id = %s", "was altered"),
         ("UPDATE members_auditentry SET facts = '{}' WHERE id = %s", "was altered"),
         ("UPDATE members_auditentry SET at = at + interval '1 microsecond' WHERE id = %s", "was altered"),
-        ("UPDATE members_auditdetail SET after = '{\"name\": \"x\"}' WHERE entry_id = %s", "details of entry"),
+        ('UPDATE members_auditdetail SET after = \'{"name": "x"}\' WHERE entry_id = %s', "details of entry"),
         ("DELETE FROM members_auditentry WHERE id = %s", "was removed"),
     ],
 )
@@ -85,8 +87,11 @@ def test_an_entry_slipped_in_is_named(entries):
         cursor.execute("SELECT setval(pg_get_serial_sequence('members_auditentry', 'id'), %s)", [gap])
     audit.record(actor=None, action="x", target=entries[0].actor)
     sealing.seal()
-    as_superuser("INSERT INTO members_auditentry (id, at, action, target, request_id, facts, detail_hash) "
-                 "VALUES (%s, now(), 'forged', 'member', '', '{}', '')", gap)
+    as_superuser(
+        "INSERT INTO members_auditentry (id, at, action, target, request_id, facts, detail_hash) "
+        "VALUES (%s, now(), 'forged', 'member', '', '{}', '')",
+        gap,
+    )
     assert sealing.verify().faults == [f"entry {gap} was slipped in after its time was sealed"]
 
 

@@ -15,7 +15,8 @@ from tenants.models import Membership, Organization, User
 
 PASSWORD = "senha-bem-longa-1"
 SIGN_UP = {
-    "name": "Nina Nova", "organization": "Agência Nova", "email": "nina@nova.test", "password1": PASSWORD, "consent": "on",
+    "name": "Nina Nova", "organization": "Agência Nova", "email": "nina@nova.test", "password1": PASSWORD,
+    "consent": "on",
 }  # fmt: skip
 
 
@@ -42,8 +43,8 @@ def test_signing_up_makes_an_organization_and_leads_into_it(db):
 
 @pytest.mark.parametrize(
     "change",
-    [{"consent": ""}, {"organization": " "}, {"password1": "short"}, {"password1": "1234567890"}, {"email": "no"}, {"name": ""},
-     {"name": "x" * 500}, {"email": "nina@nova.test\x00"}],
+    [{"consent": ""}, {"organization": " "}, {"password1": "short"}, {"password1": "1234567890"}, {"email": "no"},
+     {"name": ""}, {"name": "x" * 500}, {"email": "nina@nova.test\x00"}],
 )  # fmt: skip
 def test_a_bad_sign_up_says_why_keeps_what_was_typed_and_makes_nothing(db, change):
     before = (User.objects.count(), Organization.objects.count())
@@ -143,7 +144,9 @@ def test_a_changed_e_mail_is_copied_to_each_member(db):
     client.post(link_in(to_new))
     with in_organization(organization):
         assert Member.objects.get().email == "nina@other.test"
-    assert User.objects.get().email if User.objects.count() == 1 else User.objects.filter(email="nina@other.test").exists()
+    assert (
+        User.objects.get().email if User.objects.count() == 1 else User.objects.filter(email="nina@other.test").exists()
+    )
 
 
 def test_resetting_a_password(organization):
@@ -154,7 +157,9 @@ def test_resetting_a_password(organization):
     client = Client()
     client.post("/accounts/password/reset/", {"email": "ana@acme.test"})
     response = client.get(link_in(mail.outbox[-1]), follow=True)
-    response = client.post(response.redirect_chain[-1][0], {"password1": "outra-senha-longa-2", "password2": "outra-senha-longa-2"})
+    response = client.post(
+        response.redirect_chain[-1][0], {"password1": "outra-senha-longa-2", "password2": "outra-senha-longa-2"}
+    )
     assert response.status_code == 302
     user.refresh_from_db()
     assert user.check_password("outra-senha-longa-2")
@@ -220,7 +225,8 @@ def test_next_may_not_lead_to_another_site(organization, client):
     response = client.post("/language/", {"language": "en", "next": "https://evil.test/"})
     assert response["Location"] == "/"
     response = client.post(
-        "/accounts/login/?next=https://evil.test/", {"login": "ana@acme.test", "password": PASSWORD, "next": "https://evil.test/"}
+        "/accounts/login/?next=https://evil.test/",
+        {"login": "ana@acme.test", "password": PASSWORD, "next": "https://evil.test/"},
     )
     assert "evil" not in response["Location"]
 

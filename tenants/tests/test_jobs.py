@@ -30,7 +30,9 @@ def _fresh():
 def nudges(monkeypatch):
     """Record nudges instead of sending them to a broker."""
     sent = []
-    monkeypatch.setattr(jobs, "nudge", lambda task, **kwargs: sent.append((task.name, kwargs["schema_name"], kwargs["arguments"])))
+    monkeypatch.setattr(
+        jobs, "nudge", lambda task, **kwargs: sent.append((task.name, kwargs["schema_name"], kwargs["arguments"]))
+    )
     return sent
 
 
@@ -48,7 +50,7 @@ def test_work_is_owed_with_its_cause_and_nudged_after_commit(organization, nudge
 
 
 def test_work_goes_with_a_cause_that_is_rolled_back(organization):
-    with pytest.raises(RuntimeError), transaction.atomic():
+    with pytest.raises(RuntimeError), transaction.atomic():  # noqa: PT012 (a cause that fails after its work was owed)
         defer(note, number=1)
         raise RuntimeError
     assert not Due.objects.exists()
@@ -120,7 +122,7 @@ def test_a_task_that_nobody_knows_waits_for_a_person(organization):
 @pytest.mark.parametrize("schema", ["", "public", "o_gone"])
 def test_a_task_without_a_living_organization_is_refused(organization, schema):
     connection.set_schema_to_public()
-    with pytest.raises(WrongOrganization, match="tests.note"):
+    with pytest.raises(WrongOrganization, match=r"tests\.note"):
         note.apply(kwargs={"number": 1}, headers={"_schema_name": schema}, throw=True)
     assert ran == []
 

@@ -94,8 +94,11 @@ def test_no_foreign_key_and_no_trigger_leaves_a_schema(organization):
 
 def test_audit_entries_cannot_be_changed_even_by_sql(organization):
     assert AuditEntry.objects.exists()
-    for statement in ("UPDATE members_auditentry SET action = 'x'", "DELETE FROM members_auditentry",
-                      "TRUNCATE members_auditentry CASCADE"):
+    for statement in (
+        "UPDATE members_auditentry SET action = 'x'",
+        "DELETE FROM members_auditentry",
+        "TRUNCATE members_auditentry CASCADE",
+    ):
         with pytest.raises(DatabaseError, match="append-only"), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
 
@@ -109,7 +112,9 @@ def test_only_active_members_come_in(owner, stranger, client, path):
     assert response["Location"].startswith("/accounts/login/?next=/o/acme/")
 
 
-@pytest.mark.parametrize("path", ["/o/nowhere/people/", "/o/acme/accounts/login/", "/o/acme/organizations/", "/people/", "/o/acme"])
+@pytest.mark.parametrize(
+    "path", ["/o/nowhere/people/", "/o/acme/accounts/login/", "/o/acme/organizations/", "/people/", "/o/acme"]
+)
 def test_pages_stand_only_where_they_belong(owner, path):
     assert owner.client.generic("GET", path if path.startswith("/o/") else "/o/x").status_code == 404
 

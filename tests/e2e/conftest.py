@@ -13,7 +13,12 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    os.environ.get("CHROMIUM")
+    or shutil.which("chromium")
+    or shutil.which("chromium-browser")
+    or shutil.which("google-chrome")
+)
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage",
@@ -106,7 +111,9 @@ def browser_of(chromium, site):
     """Open a page as a new person: `browser_of(width=390)`. The console must stay free of errors."""
     contexts, complaints = [], []
 
-    def open_page(*, width: int = 1440, height: int = 900, language: str = "pt-BR", dark: bool = False, touch: bool = False):
+    def open_page(
+        *, width: int = 1440, height: int = 900, language: str = "pt-BR", dark: bool = False, touch: bool = False
+    ):
         context = chromium.new_context(
             base_url=site, viewport={"width": width, "height": height}, locale=language, has_touch=touch,
             color_scheme="dark" if dark else "light", reduced_motion="reduce",
@@ -114,8 +121,14 @@ def browser_of(chromium, site):
         context.set_default_timeout(15_000)
         page = context.new_page()
         page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
-        page.on("console", lambda message: message.type == "error" and expected(message.text) is False
-                and complaints.append(f"{page.url}: {message.text}"))
+        page.on(
+            "console",
+            lambda message: (
+                message.type == "error"
+                and expected(message.text) is False
+                and complaints.append(f"{page.url}: {message.text}")
+            ),
+        )
         contexts.append(context)
         return page
 

@@ -16,8 +16,16 @@ def spreadsheet(tmp_path) -> Path:
         writer = csv.writer(file, delimiter=";")
         writer.writerow(["Nome", "E-mail", "Telefone", "Empresa", "Valor", "Origem"])
         for number in range(1, 61):
-            writer.writerow([f"Pessoa {number:02d}", f"pessoa{number}@cliente.test", f"(11) 9{number:04d}-{number:04d}",
-                             f"Padaria São João {number:02d}", f"R$ {number}.000,00", "Instagram"])
+            writer.writerow(
+                [
+                    f"Pessoa {number:02d}",
+                    f"pessoa{number}@cliente.test",
+                    f"(11) 9{number:04d}-{number:04d}",
+                    f"Padaria São João {number:02d}",
+                    f"R$ {number}.000,00",
+                    "Instagram",
+                ]
+            )
     return path
 
 
@@ -86,7 +94,10 @@ def test_sign_up_import_invite_drag_and_see_it_elsewhere(signed_up, browser_of, 
     ana.wait_for_selector(f"#{source} #{first}")
     bia.wait_for_selector(f"#{source} #{first}", timeout=5_000)
     for page in (ana, bia):
-        assert page.evaluate("document.querySelectorAll('[id]').length === new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size")
+        assert page.evaluate(
+            "new Set([...document.querySelectorAll('[id]')].map(e => e.id)).size"
+            " === document.querySelectorAll('[id]').length"
+        )
 
     # The history shows both.
     ana.locator(f"#{first} a").first.click()
@@ -102,6 +113,13 @@ def test_no_page_scrolls_sideways(signed_up, width):
     for path in ("/day/", "/board/", "/leads/", "/leads/new/", "/imports/", "/imports/new/", "/people/", "/settings/"):
         page.goto(base + path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-    for path in ("/profile/", "/organizations/", "/accounts/email/", "/accounts/password/change/", "/terms/", "/outbox/"):
+    for path in (
+        "/profile/",
+        "/organizations/",
+        "/accounts/email/",
+        "/accounts/password/change/",
+        "/terms/",
+        "/outbox/",
+    ):
         page.goto(path)
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

@@ -43,7 +43,7 @@ def test_a_person_goes_to_the_own_host_and_works_there(signed_up, give_host, sit
     page.goto(f"http://{host}/people/")
     page.locator("form[action$='/teams/'] [name=name]").fill("Equipe do host")
     page.locator("form[action$='/teams/'] button").first.click()
-    page.wait_for_selector("option:has-text(\"Equipe do host\")", state="attached")
+    page.wait_for_selector('option:has-text("Equipe do host")', state="attached")
 
 
 def test_a_used_way_in_says_so_in_words(signed_up, give_host, browser_of):
