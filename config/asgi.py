@@ -1,5 +1,6 @@
 """HTTP and sockets in one process."""
 
+import gc
 import os
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
@@ -14,3 +15,4 @@ from channels.routing import ProtocolTypeRouter  # noqa: E402
 from config.sockets import sockets  # noqa: E402  (consumers need loaded apps)
 
 application = ProtocolTypeRouter({"http": http, "websocket": sockets})
+gc.freeze()  # as in config.wsgi
