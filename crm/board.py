@@ -164,16 +164,17 @@ def sources_of(member: Member, pipeline: Pipeline) -> list[str]:
 class Moved:
     """Somebody moved a lead to a stage, and nothing has happened to it since."""
 
+    by: int
     name: str
     title: str
     stage: str
 
 
-def moves_by_others(member: Member, rows: Iterable[Row]) -> list[Moved]:
-    """Return which of these leads somebody else has just moved to another stage, the latest first."""
+def last_moves(rows: Iterable[Row]) -> list[Moved]:
+    """Return which of these leads somebody has just moved to another stage, the latest first."""
     # A move gives the lead its own time: whatever happened to the lead since has given it another.
     moves = StageChange.objects.filter(
         lead__in=[row["id"] for row in rows], at=F("lead__updated_at"), from_stage__isnull=False, actor__isnull=False
     )
-    names = moves.exclude(actor=member).order_by("-at", "-pk").values_list("actor__name", "lead__title", "to_name")
+    names = moves.order_by("-at", "-pk").values_list("actor_id", "actor__name", "lead__title", "to_name")
     return [Moved(*each) for each in names]

@@ -1,15 +1,17 @@
 """The board: its page, its fragments, and what a person does on it."""
 
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import render
+from django.template.loader import render_to_string
 from django.urls import get_script_prefix, reverse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import get_language, ngettext
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -22,19 +24,21 @@ from crm.board import (
     PER_COLUMN,
     Board,
     Filters,
+    Moved,
     Row,
     Total,
-    moves_by_others,
+    last_moves,
     sources_of,
 )
 from crm.cards import render_cards, render_columns
 from crm.forms import LeadForm, MoveForm
 from crm.models import Lead, Pipeline, Stage
+from crm.once import once
 from crm.services.leads import create_lead, move_lead
 from crm.services.pipelines import default_pipeline
 from members.http import MemberRequest
 from members.models import Member
-from members.permissions import is_allowed, require
+from members.permissions import Reach, is_allowed, reach, require
 from tenants.live import position, topic
 
 MOST_IDS = 100
@@ -95,9 +99,11 @@ def board_column(request: MemberRequest, pipeline_id: int, stage_id: int) -> Htt
 @never_cache
 def board_delta(request: MemberRequest, pipeline_id: int) -> HttpResponse:
     """Give what this member now sees of some leads, and nothing about those that they do not see."""
-    shown = _board(request, pipeline_id)
-    response, rows = _changes(request, shown, lead_ids=_ids(request, "ids"), stage_ids=_ids(request, "stages"))
-    moves = moves_by_others(request.member, rows) if rows else []
+    work = partial(_delta, request, pipeline_id, lead_ids=_ids(request, "ids"), stage_ids=_ids(request, "stages"))
+    key = _key_of_delta(request, pipeline_id)
+    html, moves = once(key, work) if key else work()
+    response = HttpResponse(html)
+    moves = [move for move in moves if move.by != request.member.pk]
     if not moves:
         return response
     first, more = moves[0], len(moves) - 1
@@ -121,7 +127,7 @@ def lead_move(request: MemberRequest, lead_id: int) -> HttpResponse:
     shown = Board(lead.stage.pipeline, [source, lead.stage], request.member, Filters.read(request.GET))
     # A card that only changed its place leaves the totals as they are.
     touched = {source.pk, lead.stage_id} if source != lead.stage else set()
-    response = _draw(request, shown, shown.rows_of_moved(lead), lead_ids=[lead.pk], stage_ids=touched)
+    response = HttpResponse(_draw(shown, shown.rows_of_moved(lead), lead_ids=[lead.pk], stage_ids=touched))
     return _say_moved(response, lead, is_undo=wanted["undo"]) if touched else response
 
 
@@ -141,7 +147,8 @@ def lead_create_quick(request: MemberRequest, pipeline_id: int, stage_id: int) -
         owner=request.member,
         **form.cleaned_data,
     )
-    response, rows = _changes(request, shown, lead_ids=[lead.pk], stage_ids=[stage.pk])
+    rows = shown.rows_of([lead.pk])
+    response = HttpResponse(_draw(shown, rows, lead_ids=[lead.pk], stage_ids=[stage.pk]))
     if not rows:
         return toast(response, _("The lead was created, but the filters hide it."), category="info")
     return response
@@ -215,27 +222,43 @@ def _with_cards(shown: Board, totals: dict[int, Total], rows: dict[int, list[Row
     ]
 
 
-def _changes(
-    request: MemberRequest, shown: Board, *, lead_ids: Iterable[int], stage_ids: Iterable[int]
-) -> tuple[HttpResponse, list[Row]]:
-    """Look up some leads as the member sees them, and draw what changed."""
+def _key_of_delta(request: MemberRequest, pipeline_id: int) -> Hashable:
+    """Say what a delta depends on, if others may ask for the very same: a whisper makes all of them ask at once.
+
+    The number is read before the leads: what is kept under it is never older than that announcement.
+    """
+    subject = topic("board", pipeline_id)
+    epoch, number = position(subject)
+    if not epoch or reach(request.member, "lead.view") is not Reach.ALL or Filters.read(request.GET):
+        return None
+    may_move = is_allowed(request.member, "lead.move")
+    asked = (request.GET.get("ids"), request.GET.get("stages"))
+    return (subject, epoch, number, asked, may_move, get_language(), get_script_prefix())
+
+
+def _delta(
+    request: MemberRequest, pipeline_id: int, *, lead_ids: list[int], stage_ids: list[int]
+) -> tuple[str, list[Moved]]:
+    """Draw some leads as the member sees them, and say who has just moved which."""
+    shown = _board(request, pipeline_id)
     rows = shown.rows_of(lead_ids)
-    return _draw(request, shown, rows, lead_ids=lead_ids, stage_ids=stage_ids), rows
+    return _draw(shown, rows, lead_ids=lead_ids, stage_ids=stage_ids), last_moves(rows) if rows else []
 
 
-def _draw(
-    request: MemberRequest, shown: Board, rows: list[Row], *, lead_ids: Iterable[int], stage_ids: Iterable[int]
-) -> HttpResponse:
-    """Draw the cards of some leads, the marks of those that are gone, and some columns' headers."""
+def _draw(shown: Board, rows: list[Row], *, lead_ids: Iterable[int], stage_ids: Iterable[int]) -> str:
+    """Draw the cards of some leads, the marks of those that are gone, and some columns' headers.
+
+    Without the request: what is drawn here depends on what a member may see, on nobody in person.
+    """
     wanted = set(stage_ids)
     totals = shown.totals(wanted) if wanted else {}
     context = {
         "pipeline": shown.pipeline,
-        "cards": render_cards(rows, may_move=is_allowed(request.member, "lead.move")),
+        "cards": render_cards(rows, may_move=is_allowed(shown.member, "lead.move")),
         "gone": sorted(set(lead_ids) - {row["id"] for row in rows}),
         "columns": [Column(stage, totals[stage.pk]) for stage in shown.stages if stage.pk in totals],
     }
-    return render(request, "crm/board.html#changes", context)
+    return render_to_string("crm/board.html#changes", context)
 
 
 def _say_moved(response: HttpResponse, lead: Lead, *, is_undo: bool) -> HttpResponse:
