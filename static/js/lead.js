@@ -111,6 +111,7 @@ document.addEventListener("htmx:beforeSwap", (event) => {
   }
   if (asked.matches("[data-step-form]")) asked.reset()
   plan = planField()?.value ? planField().form : null
+  plan?.remove()
   asked.closest("dialog")?.close()
   // Another field that is open keeps what is typed into it.
   open = [...root().querySelectorAll("[data-fact-form]")].filter((form) => form !== asked).map((form) => [form.closest("[data-fact]").id, form])
@@ -125,7 +126,7 @@ document.addEventListener("htmx:afterSettle", (event) => {
   const note = noteField()
   if (note && !note.value) note.value = drafts.get(root().dataset.lead) ?? ""
   const empty = root()?.querySelector("[data-step-form]")
-  if (plan && empty && plan !== empty) {
+  if (plan && empty) {
     empty.replaceWith(plan)
     htmx.process(plan)
     plan.closest("details").open = true
