@@ -34,6 +34,6 @@ def test_a_stage_is_renamed_and_offered_by_its_new_name(signed_up):
     page.click("#result_list a:text('Contato')")
     page.fill("[name=name]", "Primeira conversa")
     page.click("[name=_save]")
-    assert page.is_visible(".messagelist .success")
+    page.wait_for_selector(".messagelist .success")
     page.goto(f"{home}leads/new/")
     assert "Primeira conversa" in page.inner_text("main select[name=stage]")
