@@ -13,8 +13,8 @@ from bench.setting import Setting
 FLOOR = "the floor"
 METHOD = """One signed-in manager drops cards into other columns, one at a time, half of them below another card: what
 the board posts, with CSRF token and version. The product locks both columns, checks rights and version, writes lead,
-stage history, timeline and audit, commits durably, announces, and answers with the card, both columns' totals and the
-undo. The floor locks the lead, writes its stage, commits, publishes. In turn, on the same leads."""
+stage history and audit, commits durably, announces, and answers with the card, both columns' totals and the undo. The
+floor locks the lead, writes its stage, commits, publishes. In turn, on the same leads."""
 COUNT = 60
 
 
