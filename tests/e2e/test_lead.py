@@ -33,20 +33,16 @@ def save(page, field: str, text: str) -> None:
     page.wait_for_selector(f"#fact-{field}-edit")
 
 
-def is_locked(page) -> bool:
-    return page.locator("[data-live-lock]").count() == 1
-
-
 def test_enter_saves_escape_does_not_and_the_focus_stays_at_the_fact(page):
     page.focus("#fact-source-edit")
     page.keyboard.press("Enter")
     page.wait_for_selector("#fact-source-input:focus")
-    assert is_locked(page)
+    page.wait_for_selector("[data-live-lock]", state="attached")
     page.keyboard.type(" nova")
     page.keyboard.press("Escape")
     assert "nova" not in page.inner_text("#fact-source")
     assert page.evaluate("document.activeElement.id") == "fact-source-edit"
-    assert not is_locked(page)
+    page.wait_for_selector("[data-live-lock]", state="detached")
     save(page, "source", "Site")
     page.wait_for_selector("#fact-source-edit:focus")
     assert page.inner_text("#fact-source").strip() == "Site"
